@@ -332,6 +332,7 @@ class HotRoutes:
                 replies.append(problem_of(error))
             if place % CHUNK == 0:
                 await asyncio.sleep(0)
+                now = self._now()
         await self.worker.log.acknowledged()
         return _encode(replies), 200
 

@@ -9,7 +9,8 @@ An id begins with the milliseconds of its decision, so it says in which hour's t
     d id             the record            u id        units of what was written from this id
     c writer, number its context                       on: the hash and the id of each
     e id             when it was shown     r id, name  the sum of a reward
-    m slot           its last one here     k hash      a reward's key that was used
+    m slot           its last one here     k hash      a reward that came: its key, or its name
+                                           where it waited without one
 
 What is written together lies together, so that a write changes few pages; the history of a unit,
 which is seldom asked for, is searched for in all the ``u`` of a table.
@@ -106,6 +107,11 @@ def id_of(text: str) -> bytes:
 def time_of(id: bytes) -> int:
     """When a decision with this id was made, in nanoseconds since 1970, to the millisecond."""
     return int.from_bytes(id[:6], "big") * MILLISECOND
+
+
+def exposure_name(id: bytes) -> bytes:
+    """What says when a decision was shown."""
+    return b"e" + id
 
 
 def unit_hash(unit: str) -> bytes:
@@ -258,11 +264,19 @@ class Recent:
         """Where to note what came of a decision: in its own hour, or, of an older one, in this."""
         return self.hours.of(now_ns if self.is_older(id, now_ns) else time_of(id))
 
+    def has(self, name: bytes, id: bytes) -> bool:
+        """Whether something of this name came of a decision, in the table of its hour."""
+        table = self.hours.there(time_of(id))
+        if table is None:
+            return False
+        with table.read() as change:
+            return change.get(name) is not None
+
     def used_before(self, reward: RewardRecord, now_ns: int) -> bool:
         """Whether the key of an older decision's reward came in an hour that is kept."""
         if not reward.key or not self.is_older(reward.decision, now_ns):
             return False
-        name = _key_name(reward)
+        name = key_name(reward)
         for table in self.hours.newest_first():
             with table.read() as change:
                 if change.get(name) is not None:
@@ -286,7 +300,7 @@ class Recent:
                     metric, more = name.decode(), _sum(value)
                     before = sums.get(metric)
                     sums[metric] = more if before is None else before.plus(more, False)
-                shown = shown or change.get(b"e" + id) is not None
+                shown = shown or change.get(exposure_name(id)) is not None
         return sums, shown
 
     def forget(self, hashed: bytes) -> int:
@@ -304,7 +318,7 @@ class Recent:
                     change.put(name, others)
                 for id in ids:
                     rewards = [b"r" + id + name for name, _ in _entries(change, b"r" + id)]
-                    for name in (b"d" + id, b"e" + id, *rewards):
+                    for name in (b"d" + id, exposure_name(id), *rewards):
                         change.delete(name)
         return len(ids)
 
@@ -314,7 +328,7 @@ class Recent:
         self.hours.close()
 
 
-def add_reward(change: Any, reward: RewardRecord) -> bool:
+def add_reward(change: Any, reward: RewardRecord, once: bytes = b"") -> bool:
     """Take a reward into the sums of an open transaction; a late one only uses its key.
 
     Parameters
@@ -323,13 +337,16 @@ def add_reward(change: Any, reward: RewardRecord) -> bool:
         That writes.
     reward : RewardRecord
         What came.
+    once : bytes, default b""
+        A name that stands for its key where it has none: it is then taken once.
 
     Returns
     -------
     bool
         Whether it is new: False where its key was used.
     """
-    if reward.key and not change.put(_key_name(reward), b"", overwrite=False):
+    name = key_name(reward) if reward.key else once
+    if name and not change.put(name, b"", overwrite=False):
         return False
     if not reward.late:
         name = b"r" + reward.decision + reward.name.encode()
@@ -338,7 +355,8 @@ def add_reward(change: Any, reward: RewardRecord) -> bool:
     return True
 
 
-def _key_name(reward: RewardRecord) -> bytes:
+def key_name(reward: RewardRecord) -> bytes:
+    """What says that the key of a reward was used."""
     parts = (reward.decision, reward.name.encode(), reward.key.encode(errors="surrogatepass"))
     return b"k" + blake2b(b"\0".join(parts), digest_size=ID).digest()
 

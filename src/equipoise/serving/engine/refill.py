@@ -13,7 +13,7 @@ from equipoise.serving.engine.answers import answer_json, snapshot_of
 from equipoise.serving.engine.deciding import DAY
 from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.idempotency import KEEP
-from equipoise.serving.engine.recent import add_reward, time_of
+from equipoise.serving.engine.recent import time_of
 from equipoise.serving.engine.rewards import MILLION
 from equipoise.serving.engine.shared import HeldMoney
 from equipoise.serving.engine.tables import HOUR
@@ -106,7 +106,7 @@ class _Refill:
         # a dead worker can have left an answer out only of what it did last
         last = None if whole else MANY
         self.keyed: deque[tuple[DecisionRecord, Context]] = deque(maxlen=last)
-        self.rewards: deque[RewardRecord] = deque(maxlen=last)
+        self.came: deque[RewardRecord | ExposureRecord] = deque(maxlen=last)
         self.settled: set[bytes] = set()
 
     def run(self, entries: Iterator[Entry]) -> None:
@@ -116,19 +116,16 @@ class _Refill:
                 self._decision(record, context)
             elif isinstance(record, SpendRecord):
                 self.settled.add(record.decision)
-            elif isinstance(record, RewardRecord) and (self.whole or record.key):
-                self.rewards.append(record)  # without a key: it may be summed already
-            elif self.whole and isinstance(record, ExposureRecord):
-                table = self.shared.recent.table_for(record.decision, self.now_ns)
-                with table.write() as change:
-                    change.put(b"e" + record.decision, record.ns.to_bytes(8, "big"))
+            elif isinstance(record, RewardRecord | ExposureRecord):
+                self.came.append(record)
         self.shared.flush()
         for id in self.settled:
             with self.shared.settling(id):
                 pass
-        for reward in self.rewards:
-            with self.shared.recent.table_for(reward.decision, self.now_ns).write() as change:
-                add_reward(change, reward)
+        for came in self.came:
+            self.engine.rewards.put_back(came, self.now_ns, self.whole)
+            if isinstance(came, RewardRecord) and came.decision not in self.settled:
+                self.engine.rewards.settle_logged(came)
         for one, context in self.keyed:
             part = self.engine.now.parts.get(snapshot_of(one, context))
             if part is not None:

@@ -3,29 +3,30 @@
     known, in its window     summed; told "joined"
     the same key again       nothing changes; "duplicate"
     after its window         logged with a flag, not summed; "late"
-    decision not known yet   kept for an hour; "waiting"; then logged for whoever reads the logs of
-                             all nodes together
+    decision not known yet   logged, and kept for an hour to be summed; "waiting"
 
-A reward of the metric that says that an offer was taken settles what the decision reserved; where
-none comes by the end of its window, the offer was not taken.  Where nodes share the book, such a
-claim of another node's decision is handed over to that node before it is answered.
+What is told stands in the log, where also those join it who read the logs of all nodes together.
+
+A reward of the metric that says that an offer was taken settles what the decision reserved, with
+one write to the log; it is late by its arrival.  Where none comes by the end of its window, the
+offer was not taken.  Where nodes share the book, such a claim of another node's decision is handed
+over to that node before it is answered.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
-from math import isfinite
+from collections.abc import Callable, Container
+from math import isfinite, isnan
+from typing import Any
 
 from equipoise.core.durations import nanoseconds
 from equipoise.core.errors import InputError
 from equipoise.core.suggest import among
 from equipoise.serving.config import RewardWindow, ServeConfig
 from equipoise.serving.engine.asked import check_text
-from equipoise.serving.engine.recent import add_reward, id_of, time_of
-from equipoise.serving.engine.shared import Early, SharedState
+from equipoise.serving.engine.recent import add_reward, exposure_name, id_of, key_name, time_of
+from equipoise.serving.engine.shared import Early, SharedState, Waiting, waiting_name
 from equipoise.serving.engine.tables import HOUR
 from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.messages import (
@@ -38,11 +39,42 @@ from equipoise.serving.protocols import Budget, Counters, DecisionSink, Hold, Ot
 from equipoise.serving.records import ExposureRecord, Record, RewardRecord, SpendRecord
 
 PATIENCE = HOUR  # that what came before its decision is kept
+GRACE = 1_000_000_000  # ns that money waits beyond its window, for a claim that is in hand
 SKEW = HOUR  # by which clocks may differ
 MILLION = 1_000_000
 OTHER, LATE = "other", "late"  # what came of a claim that was handed over
-SALT = 8  # bytes that tell apart what waits for one decision
 OPS = ("add", "set")
+
+
+class Appended:
+    """What is written to the log for one change of tables, and taken back where that fails.
+
+    Parameters
+    ----------
+    sink : DecisionSink
+        The log.
+
+    Attributes
+    ----------
+    kept : bool
+        Whether it stays, whatever fails from here on.
+    """
+
+    def __init__(self, sink: DecisionSink) -> None:
+        self._sink, self._payloads, self.kept = sink, list[list[bytes]](), False
+
+    def append(self, *records: Record) -> None:
+        """Write records at once."""
+        if records:
+            self._payloads.append(self._sink.append(*records))
+
+    def __enter__(self) -> Appended:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, Exception) and not self.kept:
+            for payloads in self._payloads:
+                self._sink.take_back(payloads)
 
 
 class Rewards:
@@ -81,6 +113,7 @@ class Rewards:
             for name, own in config.rewards.items()
         }
         self._window = nanoseconds(RewardWindow().window)
+        self._moment = 0  # of the last reward that waits: no two have the same
 
     def window(self, name: str | None) -> int:
         """How long after a decision a reward counts, in nanoseconds."""
@@ -148,8 +181,7 @@ class Rewards:
         if self._is_known(id, now_ns) or handed in (OTHER, LATE):
             status = self._join(id, request, now_ns, handed == LATE)
         else:
-            self.shared.wait(id, os.urandom(SALT), Early(now_ns, request))
-            status = "waiting"
+            status = self._wait(id, request, now_ns)
         self.counters.rewarded(request.name, status, (now_ns - time_of(id)) / 1e9)
         return RewardAnswer(request.decision, request.name, status)
 
@@ -177,37 +209,38 @@ class Rewards:
         """
         id = self._id(request.decision, now_ns)
         if self._is_known(id, now_ns):
-            return ExposureAnswer(request.decision, self._show(id, now_ns))
-        self.shared.wait(id, os.urandom(SALT), Early(now_ns, None))
-        return ExposureAnswer(request.decision, "waiting")
+            status = self._show(id, now_ns)
+        elif self.shared.recent.has(exposure_name(id), id):
+            status = "duplicate"
+        else:
+            self._keep(waiting_name(id), Early(now_ns, None, True), ExposureRecord(id, now_ns))
+            status = "waiting"
+        return ExposureAnswer(request.decision, status)
 
     def tick(self, now_ns: int) -> None:
         """Join what waited, and settle what nobody claimed."""
-        for name, id, early in self.shared.waiting():
-            known = self._is_known(id, now_ns)
-            if not known and now_ns - early.ns < PATIENCE:
-                continue
-            if not self.shared.take_waiting(name):
-                continue
-            try:
-                self._late_join(id, early)
-            except LogUnavailable:
-                self.shared.wait(id, name[-SALT:], early)
-                raise
-            if not known and early.reward is not None:
-                self.counters.rewarded(early.reward.name, "unknown", 0.0)
+        for one in self.shared.waiting():
+            known, reward = self._is_known(one.id, now_ns), one.early.reward
+            if known or now_ns - one.early.ns >= PATIENCE:
+                self._late_join(one)
+                if not known and reward is not None:
+                    self.counters.rewarded(reward.name, "unknown", 0.0)
         if self.claimed is not None and self.budget is not None:
             self._settle_due(self.budget.nodes, now_ns)
 
-    def _late_join(self, id: bytes, early: Early) -> None:
+    def _late_join(self, one: Waiting) -> None:
+        """Join what waited: once, however often this is done, so it is taken away last."""
+        early = one.early
         if early.reward is None:
-            self._show(id, early.ns)
+            self._show(one.id, early.ns, early.logged)
         else:
-            self._join(id, early.reward, early.ns)
+            reward = self._record(one.id, early.reward, early.ns)
+            self._take(reward, early.ns, b"k" + one.name[1:], early.logged)
+        self.shared.take_waiting(one.name)
 
     def _settle_due(self, nodes: OtherNodes | None, now_ns: int) -> None:
         """Settle what was claimed elsewhere, then what nobody claimed."""
-        over = now_ns - self.window(self.claimed)
+        over = now_ns - self.window(self.claimed) - GRACE
         waiting: set[bytes] = set()
         if nodes is not None:
             nodes.close_before(over)
@@ -221,19 +254,31 @@ class Rewards:
                 self.settle(id, taken, now_ns)
                 nodes.settled(id)
         for id in self.shared.held_before(over):
-            if id not in waiting:
-                self.settle(id, False, now_ns)
+            if id in waiting:
+                continue
+            for one in self.shared.waiting_for(id):  # it came in time
+                self._late_join(one)
+            self.settle(id, False, now_ns)
 
     def settle(self, id: bytes, taken: bool, now_ns: int) -> None:
         """Say what the money that a decision reserved came to; the first word on it counts."""
-        if self.budget is None:
-            return
-        with self._logging() as append, self.shared.settling(id) as held:
-            if held is None:
-                return
-            spent = held.amount if taken else held.sent
-            append(SpendRecord(id, now_ns, held.lease, held.amount, spent))
-        self.budget.settle(Hold(held.lease, held.amount), spent / MILLION, id)
+        if self.budget is not None:
+            with Appended(self.sink) as log:
+                self._settle(self.budget, id, taken, now_ns, log)
+
+    def _settle(
+        self, budget: Budget, id: bytes, taken: bool, ns: int, log: Appended, *before: Record
+    ) -> None:
+        """Likewise; what came before it is logged in the same write."""
+        spends = []
+        with self.shared.settling(id) as held:
+            if held is not None:
+                spent = held.amount if taken else held.sent
+                spends.append(SpendRecord(id, ns, held.lease, held.amount, spent))
+            log.append(*before, *spends)
+        log.kept = True
+        for one in spends:
+            budget.settle(Hold(one.lease, one.reserved), one.spent / MILLION, id)
 
     def _id(self, text: str, now_ns: int) -> bytes:
         """A decision's id that can have been given by now."""
@@ -267,55 +312,135 @@ class Rewards:
         return recent.is_older(id, now_ns) or recent.knows(id)
 
     def _is_late(self, id: bytes, request: RewardRequest, now_ns: int) -> bool:
-        """Whether a reward happened after its window."""
-        return _at(request, now_ns) - time_of(id) > self.window(request.name)
+        """Whether a reward happened after its window; a claim, whether it came after it: what was
+        reserved has gone back.
+        """
+        at = _at(request, now_ns)
+        if self._pays(request.name):
+            at = max(at, now_ns)
+        return at - time_of(id) > self.window(request.name)
 
-    def _join(self, id: bytes, request: RewardRequest, now_ns: int, late: bool = False) -> str:
-        late = late or self._is_late(id, request, now_ns)
-        reward = RewardRecord(
-            id,
-            now_ns,
-            _at(request, now_ns),
-            request.name,
-            request.value,
-            request.op == "set",
-            request.key or "",
-            late,
-        )
-        recent = self.shared.recent
-        if recent.used_before(reward, now_ns):
+    def _pays(self, name: str) -> bool:
+        """Whether this reward says what reserved money came to."""
+        return name == self.claimed and self.budget is not None
+
+    def _record(
+        self, id: bytes, request: RewardRequest, ns: int, late: bool = False
+    ) -> RewardRecord:
+        late = late or self._is_late(id, request, ns)
+        what = request.name, request.value, request.op == "set", request.key or ""
+        return RewardRecord(id, ns, _at(request, ns), *what, late)
+
+    def _join(self, id: bytes, request: RewardRequest, now_ns: int, late: bool) -> str:
+        reward = self._record(id, request, now_ns, late)
+        if reward.key:
+            name = waiting_name(id, reward)
+            if (early := self.shared.waits(name)) is not None:
+                self._late_join(Waiting(name, id, early))
+            if self.shared.recent.used_before(reward, now_ns):
+                return "duplicate"
+        if not self._take(reward, now_ns):
             return "duplicate"
-        with self._logging() as append, recent.table_for(id, now_ns).write() as change:
-            if not add_reward(change, reward):
-                return "duplicate"
-            append(reward)  # an error undoes the transaction
-        if request.name == self.claimed and not late:
-            if recent.is_unwritten(id):
-                self.shared.flush()
-            self.settle(id, request.value > 0, now_ns)
-        return "late" if late else "joined"
+        return "late" if reward.late else "joined"
 
-    def _show(self, id: bytes, ns: int) -> str:
-        with self._logging() as append, self.shared.recent.table_for(id, ns).write() as change:
-            if not change.put(b"e" + id, ns.to_bytes(8, "big"), overwrite=False):
+    def _take(
+        self, reward: RewardRecord, now_ns: int, once: bytes = b"", logged: bool = False
+    ) -> bool:
+        """Sum a reward, settle what it claims, and log both, the reward only where it is not yet:
+        all of it or nothing; whether it is new.
+        """
+        id, recent, budget = reward.decision, self.shared.recent, self.budget
+        if reward.late or not self._pays(reward.name):
+            budget = None
+        elif recent.is_unwritten(id):
+            self.shared.flush()
+        log, before = Appended(self.sink), [] if logged else [reward]
+        try:
+            with log, recent.table_for(id, now_ns).write() as change:
+                if not add_reward(change, reward, once):
+                    return False
+                if budget is None:
+                    log.append(*before)
+                else:
+                    self._settle(budget, id, reward.value > 0, reward.ns, log, *before)
+        except LogUnavailable:
+            if not log.kept:
+                raise
+            self.counters.failed("index")  # which does not show it; log and money are right
+        return True
+
+    def _wait(self, id: bytes, request: RewardRequest, now_ns: int) -> str:
+        self._moment = max(now_ns, self._moment + 1)
+        reward = self._record(id, request, self._moment)
+        if reward.key and self.shared.recent.has(key_name(reward), id):
+            return "duplicate"
+        self._keep(waiting_name(id, reward), Early(reward.ns, request, True), reward)
+        return "waiting"
+
+    def _keep(self, name: bytes, early: Early, record: Record) -> None:
+        """Log what came before its decision, and keep it; once."""
+        with Appended(self.sink) as log, self.shared.wait(name, early) as is_new:
+            if is_new:
+                log.append(record)
+
+    def _show(self, id: bytes, ns: int, logged: bool = False) -> str:
+        table = self.shared.recent.table_for(id, ns)
+        with Appended(self.sink) as log, table.write() as change:
+            if not change.put(exposure_name(id), ns.to_bytes(8, "big"), overwrite=False):
                 return "duplicate"
-            append(ExposureRecord(id, ns))
+            if not logged:
+                log.append(ExposureRecord(id, ns))
         return "joined"
 
-    @contextmanager
-    def _logging(self) -> Iterator[Callable[[Record], None]]:
-        """A record that stays in the log only where the table changes too, whose transaction is
-        within; it may fail when it ends, for want of room.
+    # ---- after a death ----
+
+    def put_back(self, record: RewardRecord | ExposureRecord, now_ns: int, whole: bool) -> None:
+        """Put back what the log has of a worker that died; what is there stays.
+
+        Parameters
+        ----------
+        record : RewardRecord or ExposureRecord
+            In the log.
+        now_ns : int
+            The time.
+        whole : bool
+            Whether the tables were empty, and all decisions that there are were put back.
         """
-        written: list[list[bytes]] = []
-        try:
-            yield lambda record: written.append(self.sink.append(record))
-        except LogUnavailable:
-            for payloads in written:
-                self.sink.take_back(payloads)
-            raise
+        id, reward = record.decision, record if isinstance(record, RewardRecord) else None
+        if not (whole or now_ns - record.ns >= PATIENCE or self._is_known(id, now_ns)):
+            early = Early(record.ns, None if reward is None else _request(reward), True)
+            with self.shared.wait(waiting_name(id, reward), early):
+                return
+        if reward is not None and not (whole or reward.key):
+            return  # it may be summed already
+        with self.shared.recent.table_for(id, now_ns).write() as change:
+            if reward is None:
+                change.put(exposure_name(id), record.ns.to_bytes(8, "big"), overwrite=False)
+            else:
+                add_reward(change, reward)
+
+    def settle_logged(self, reward: RewardRecord) -> None:
+        """Settle what a logged claim came to, where the log lacks it: a power cut tore it off, or a
+        version stopped that wrote it later.
+        """
+        id = reward.decision
+        counts = self._pays(reward.name) and not (reward.late or isnan(reward.value))
+        if counts and self.shared.holds(id):
+            self.settle(id, reward.value > 0, reward.ns)
 
 
 def _at(request: RewardRequest, now_ns: int) -> int:
     """When a reward happened, in nanoseconds since 1970."""
     return now_ns if request.at is None else round(request.at * 1e9)
+
+
+def _request(reward: RewardRecord) -> RewardRequest:
+    """What was sent."""
+    return RewardRequest(
+        decision=reward.decision.hex(),
+        name=reward.name,
+        value=reward.value,
+        at=None if reward.at == reward.ns else reward.at / 1e9,
+        op="set" if reward.set else "add",
+        key=reward.key or None,
+    )

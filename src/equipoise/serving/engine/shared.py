@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,14 +15,16 @@ import msgspec
 
 from equipoise.serving.engine.controls import Controls
 from equipoise.serving.engine.idempotency import Idempotency
-from equipoise.serving.engine.recent import ID, Recent, time_of
+from equipoise.serving.engine.recent import ID, Recent, key_name, time_of
 from equipoise.serving.engine.tables import Table, starting
 from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.messages import RewardRequest
+from equipoise.serving.records import RewardRecord
 
 MOST_OPEN = 10_000_000  # entries of what waits, of money and rewards
 BATCH = 1000  # of what waits, looked at in one go
 HELD, WAITING = b"h", b"w"
+SALT = 8  # bytes that tell apart what waits for one decision
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -36,12 +39,13 @@ class HeldMoney(msgspec.Struct, array_like=True):
 
 
 class Early(msgspec.Struct, array_like=True):
-    """What came before its decision was known: when, ``ns``, and the ``reward``; None stands for
-    an exposure.
+    """What came before its decision was known: when, ``ns``, the ``reward``, of which None stands
+    for an exposure, and whether it is ``logged``: earlier versions did that once it was joined.
     """
 
     ns: int
     reward: RewardRequest | None
+    logged: bool = False
 
 
 class Waiting(NamedTuple):
@@ -54,6 +58,17 @@ class Waiting(NamedTuple):
 
 _held = msgspec.msgpack.Decoder(HeldMoney).decode
 _early = msgspec.msgpack.Decoder(Early).decode
+
+
+def waiting_name(id: bytes, reward: RewardRecord | None = None) -> bytes:
+    """Under which name a reward waits for its decision, or, without one, an exposure."""
+    if reward is None:
+        salt = bytes(SALT)
+    elif reward.key:
+        salt = key_name(reward)[-SALT:]
+    else:
+        salt = blake2b(_encode(reward), digest_size=SALT).digest()
+    return WAITING + id + salt
 
 
 class SharedState:
@@ -143,8 +158,9 @@ class SharedState:
 
     # ---- what came before its decision ----
 
-    def wait(self, id: bytes, salt: bytes, early: Early) -> None:
-        """Keep what came before its decision.
+    @contextmanager
+    def wait(self, name: bytes, early: Early) -> Iterator[bool]:
+        """Keep what came before its decision, with what is done within; whether it is new.
 
         Raises
         ------
@@ -156,7 +172,19 @@ class SharedState:
                 fix = "send rewards of decisions that were made"
                 must = f"be at most {MOST_OPEN:,}"
                 raise LogUnavailable("rewards that wait for their decisions", must, "more", fix=fix)
-            change.put(WAITING + id + salt, _encode(early))
+            yield bool(change.put(name, _encode(early), overwrite=False))
+
+    def waits(self, name: bytes) -> Early | None:
+        """What waits under a name."""
+        with self.open.read() as change:
+            data = change.get(name)
+        return None if data is None else _early(data)
+
+    def waiting_for(self, id: bytes) -> list[Waiting]:
+        """What waits for a decision."""
+        with self.open.read() as change:
+            entries = _entries(change, WAITING + id, WAITING + id)
+            return [Waiting(name, id, _early(value)) for name, value in entries]
 
     def waiting(self) -> list[Waiting]:
         """Some of what waits; all of it, over many calls."""
@@ -169,10 +197,10 @@ class SharedState:
         self._after = some[-1].name + b"\0" if len(some) == BATCH else b""
         return some
 
-    def take_waiting(self, name: bytes) -> bool:
-        """Take one away; whether it was still there."""
+    def take_waiting(self, name: bytes) -> None:
+        """Take one away."""
         with self.open.write() as change:
-            return bool(change.delete(name))
+            change.delete(name)
 
     def close(self) -> None:
         """Write what is not written, and let go of the files."""
