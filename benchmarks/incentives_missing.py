@@ -82,7 +82,7 @@ def main(out: Path | None = None) -> None:
     def say(what: str, done: int, total: int) -> None:
         print(what, done, "of", total, file=sys.stderr, flush=True)
 
-    worlds = each_world(SEEDS, {"users": USERS}, lambda seed: values_left(seed, USERS), out, say)
+    worlds = each_world(SEEDS, {"users": USERS}, values_left, (USERS,), out, say)
     runs, figures = [shares(world) for world in worlds], []
     for name in runs[0]:
         unit = "points" if name.endswith("value") else "share"

@@ -22,12 +22,6 @@ ready_s                       from the start of the process until it is ready, k
 worker_mb                     resident then, the pages of the store included
 schema_500                    answers of 500 to requests that schemathesis makes of the OpenAPI;
                               schema_requests: how many
-soak_mb, soak_p99             FULL=1: 30 minutes at 70 % of the peak: growth of the process's own
-                              memory from the second minute on, and p99 of the last over that of the
-                              second minute
-soak_mapped_mb                growth of what it maps of files meanwhile, above all the index of
-                              decisions: the system's to keep or to drop
-soak_rate, soak_share_of_peak  what was sent
 """
 
 from __future__ import annotations
@@ -46,7 +40,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -76,7 +70,6 @@ OPEN_TURNS = {"test": 1, "quick": 15, "full": 45}
 OPEN_SECONDS = 2.0
 MANY = 64  # connections that have a pause between an answer and the next request
 EXAMPLES = {"test": 2, "quick": 30, "full": 300}
-SOAK, PAUSE = 1800.0, 10  # seconds; milliseconds of each connection of the soak
 Figures = list[dict[str, Any]]
 
 
@@ -173,16 +166,23 @@ def closed_loop(
     between an answer and the next request of a connection, of which there are more then.
     """
     before = cpu(pid)
-    requests, _ = by_wrk(url, script, seconds, MANY if pause else CONNECTIONS, pause)
-    return (cpu(pid) - before) / requests * 1e6, requests / seconds
+    load = by_wrk(url, script, seconds, MANY if pause else CONNECTIONS, pause)
+    if load.refused:
+        raise RuntimeError(f"{load.refused} of {load.made} requests were refused")
+    return (cpu(pid) - before) / load.made * 1e6, load.made / seconds
 
 
-def by_wrk(
-    url: str, script: str, seconds: int, connections: int, pause: int = 0
-) -> tuple[int, float]:
-    """How many requests wrk made from the last core, and the milliseconds of the slowest
-    hundredth.
-    """
+class Load(NamedTuple):
+    """What wrk tells: answers, those other than 200, and milliseconds."""
+
+    made: int
+    refused: int
+    p50: float
+    p99: float
+
+
+def by_wrk(url: str, script: str, seconds: int, connections: int, pause: int = 0) -> Load:
+    """The load that wrk makes from the last core."""
     if pause:
         script += f"delay = function() return {pause} end\n"
     last = sorted(os.sched_getaffinity(0))[-1]
@@ -196,13 +196,20 @@ def by_wrk(
             text=True,
             check=True,
         ).stdout
-    if "Non-2xx" in said:
-        raise RuntimeError(said)
     lines = [line.split() for line in said.splitlines()]
-    requests = next(int(words[0]) for words in lines if words[1:3] == ["requests", "in"])
-    slowest = next(words[1] for words in lines if words[:1] == ["99%"])
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", slowest).groups()  # type: ignore[union-attr]
-    return requests, float(number) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
+    made = next(int(words[0]) for words in lines if words[1:3] == ["requests", "in"])
+    refused = next((int(words[-1]) for words in lines if words[:1] == ["Non-2xx"]), 0)
+    p50, p99 = (
+        milliseconds(next(words[1] for words in lines if words[:1] == [share]))
+        for share in ("50%", "99%")
+    )
+    return Load(made, refused, p50, p99)
+
+
+def milliseconds(said: str) -> float:
+    """A time as wrk says it."""
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", said).groups()  # type: ignore[union-attr]
+    return float(number) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
 
 
 class Connection(asyncio.Protocol):
@@ -392,29 +399,6 @@ def by_schema(url: str, examples: int) -> tuple[int, int]:
     return codes.count(500), len(codes)
 
 
-def soak(state: Path, seconds: float) -> Figures:
-    """A long load at 70 % of the peak, by connections that pause: does memory grow, does p99?"""
-    script, each = LUA % (UNITS, "/decide"), max(1, int(min(60, seconds / 10)))
-    with served(state) as (url, pid, _):
-        _, peak = closed_loop(url, pid, script, 5)
-        connections = round(0.7 * peak * (PAUSE + 1) / 1e3)  # an answer takes about 1 ms
-        parts: list[tuple[float, float, float]] = []
-        made, began = 0, time.monotonic()
-        while time.monotonic() < began + seconds:
-            requests, slowest = by_wrk(url, script, each, connections, PAUSE)
-            made += requests
-            parts.append((*memory(pid), slowest))
-        rate = made / (time.monotonic() - began)
-    own, mapped, p99 = np.array(parts).T
-    return [
-        figure("soak_mb", own[-1] - own[1], unit="MB", n=len(parts)),
-        figure("soak_mapped_mb", mapped[-1] - mapped[1], unit="MB", n=len(parts)),
-        figure("soak_p99", p99[-1] / p99[1], against="the second minute", n=len(parts)),
-        figure("soak_rate", rate, unit="1/s"),
-        figure("soak_share_of_peak", rate / peak),
-    ]
-
-
 def figures(form: str) -> Figures:
     """All figures of a form."""
     if shutil.which("wrk") is None:
@@ -424,7 +408,7 @@ def figures(form: str) -> Figures:
         found = once(state, form)
         for durability in ("process", "disk"):
             found += paired(state, durability, form)
-        return found + (soak(state, SOAK) if form == "full" else [])
+    return found
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from equipoise.pipeline.plan.log import at_version, open_log
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.run_folder import run_facts
 from equipoise.scale.partitions import partitions_of
+from equipoise.scale.shards import check_unchanged, fingerprint
 
 LOG = pa.table(
     {
@@ -129,6 +130,21 @@ def marked(place: Path, rows: list[int]) -> None:
     (place / "_delta_log" / f"{1:020d}.json").write_text(text)
 
 
+def test_what_is_marked_as_deleted_is_another_partition(tmp_path):
+    library = pytest.importorskip("deltalake")
+    writer = library.WriterProperties(max_row_group_size=32)
+    library.write_deltalake(tmp_path / "log", LOG, writer_properties=writer)
+    before = partitions_of(tmp_path / "log", rows=32)
+    marked(tmp_path / "log", [*range(32)])
+    after = partitions_of(tmp_path / "log", rows=32)
+    check_unchanged(after, fingerprint(after))
+    with pytest.raises(DataError, match="a file must stay as it was while it is read"):
+        check_unchanged(after, fingerprint(before))
+    batches = [batch for part in after for batch in part.batches(batch_size=16)]
+    assert sum(batch.num_rows for batch in batches) == len(LOG) - 32
+    assert all(batch.num_rows for batch in batches)
+
+
 def test_rows_that_are_only_marked_as_deleted_are_not_read(tmp_path):
     library = pytest.importorskip("deltalake")
     place, gone = tmp_path / "a b", [1, 2, 31, 40, *range(64, 96)]
@@ -215,9 +231,14 @@ def test_a_version_that_is_not_there_is_told(delta, version, said):
         read_source(delta, version=version)
 
 
-def test_places_that_cut_through_a_table_are_refused(delta, tmp_path):
-    for place in (delta / "day=2026-01-01", delta / "*" / "*" / "*.parquet", delta.parent):
-        with pytest.raises(DataError, match="a folder of files must .*table; .*name the table's"):
+def test_places_that_cut_through_a_table_are_refused(delta, iceberg, tmp_path):
+    table, _ = iceberg
+    places = [delta / "day=2026-01-01", delta / "*" / "*" / "*.parquet", delta.parent]
+    places += [delta.parent / "*" / "*" / "*" / "*.parquet", next(delta.rglob("*.parquet"))]
+    places += [table / "data", table.parent, table / "data" / "*" / "*.parquet"]
+    places += [next(table.rglob("*.parquet"))]
+    for place in places:
+        with pytest.raises(DataError, match="must (not be a part|hold no).*name the table's"):
             read_source(str(place))
     with pytest.raises(DataError, match="a list of places must hold no table"):
         read_source([delta, delta])

@@ -104,7 +104,7 @@ def test_a_lift_is_the_paired_change_of_the_total(results):
 
 
 def test_a_seed_gives_its_world_again(results):
-    assert one_world(SMALL, 101) == results["worlds"][1]
+    assert one_world(101, SMALL) == results["worlds"][1]
 
 
 def test_the_gain_in_volume_by_hand():
@@ -129,7 +129,7 @@ def test_weights_of_a_front_are_nine_and_sum_to_one():
 def test_a_stopped_run_goes_on_and_other_settings_are_refused(monkeypatch, tmp_path, results):
     calls = []
 
-    def world(shop, seed):
+    def world(seed, shop):
         calls.append(seed)
         return results["worlds"][0] | {"seed": seed}
 

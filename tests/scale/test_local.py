@@ -69,3 +69,17 @@ def test_engines_by_name():
         executor_of("spark")
     with pytest.raises(InputError, match="workers must be a whole number >= 1; got 0"):
         executor_of(workers=0)
+
+
+def test_threads_do_not_run_ahead_of_who_takes_their_answers():
+    begun = []
+
+    def note(part: int) -> int:
+        begun.append(part)
+        return part
+
+    answers = LocalExecutor(2).stream(note, range(50))
+    for taken, _ in enumerate(answers, 1):
+        time.sleep(0.002)
+        assert len(begun) <= taken + 4
+    assert sorted(begun) == list(range(50))

@@ -281,3 +281,42 @@ def test_a_machine_that_dies_leaves_its_work_to_the_others(cluster, executor, fo
     again = numbers(executor, folder)
     assert [a.tobytes() for a in again[:2]] == [a.tobytes() for a in expected[:2]]
     assert sum(one["alive"] for one in executor.processes()) == 1
+
+
+def test_folds_replicates_and_seeds_have_the_bits_of_this_process(executor, tmp_path):
+    from equipoise.core.parallel import worked_by
+    from equipoise.data import make_coupon_world
+    from equipoise.estimators import BoostedTrees, TLearner
+    from equipoise.estimators.bootstrap import bootstrap_effects
+    from equipoise.pipeline.study.cross_fit import cross_fit, log_folds, with_space
+    from equipoise.reproduce.doses import DOSES
+    from equipoise.reproduce.strata import Settings
+    from equipoise.treatments import Arms
+
+    log, _ = make_coupon_world(600)
+    learner, fold = TLearner(BoostedTrees(5)), log_folds(log, 3, 0)
+    X = np.random.default_rng(0).normal(size=(600, 2))
+    y, t = np.asarray(log.numbers(log.metrics[0])), log.cells
+    settings = Settings("ihdp", methods=("GPS", "DML, cubic"), seeds=(0, 1))
+
+    def found(place: Path) -> list[bytes]:
+        fit = cross_fit(log, learner, fold)
+        own = bootstrap_effects(
+            with_space(learner, Arms([0, 1, 2])), X, y, treatment=t, replicates=4
+        )
+        assert fit.model.effects(log.table).values.shape == fit.effects.values.shape
+        DOSES(settings, place)
+        return [
+            fit.effects.values.tobytes(),
+            fit.model.effects(log.table).values.tobytes(),
+            *(one.effects.values.tobytes() for one in fit.swapped),
+            own.std_error.tobytes(),
+            (place / "results.json").read_bytes(),
+        ]
+
+    here = found(tmp_path / "here")
+    before = sum(one["done"] for one in executor.processes())
+    with worked_by(executor.stream):
+        there = found(tmp_path / "there")
+    assert here == there
+    assert sum(one["done"] for one in executor.processes()) == before + 3 + 4 + 4

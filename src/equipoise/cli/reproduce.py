@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from equipoise.cli.engines import Address, pieces_by
 from equipoise.cli.source import AsJson, Quiet
+from equipoise.core.errors import InputError
 from equipoise.reproduce.incentives import FAMILIES
 
 if TYPE_CHECKING:
@@ -104,6 +106,14 @@ def reproduce(
         bool,
         typer.Option("--small", help="incentives: a fraction of the size, to see the form."),
     ] = False,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="ray: seeds and worlds by several processes."),
+    ] = None,
+    address: Address = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="How many at a time.  Default: one a core.")
+    ] = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -143,43 +153,48 @@ def reproduce(
       equipoise reproduce short-video --strategies rankers --seeds 3 --rows 2000
       equipoise reproduce live-shop --seeds 10 --out shops
       equipoise reproduce packets --seeds 10 --out packets
+      equipoise reproduce packets --seeds 40 --engine ray --out packets
     """
-    if what == "incentives":
-        build_incentives(tables, range(3 if seeds is None else seeds), out, small, json, quiet)
-        return
-    if what == "packets":
-        play_packets(tuple(range(10 if seeds is None else seeds)), rows, out, json, quiet)
-        return
-    if what == "live-shop":
-        play_shop(tuple(range(10 if seeds is None else seeds)), rows, out, json, quiet)
-        return
-    if what == "short-video":
-        from equipoise.reproduce.closed_loop import Loop
+    if what == "strata" and (engine or address or workers):
+        fix = "leave the engine out"
+        raise InputError("an engine", "go with seeds that can be played apart", "strata", fix=fix)
+    with pieces_by(engine, address, workers):
+        if what == "incentives":
+            build_incentives(tables, range(3 if seeds is None else seeds), out, small, json, quiet)
+            return
+        if what == "packets":
+            play_packets(tuple(range(10 if seeds is None else seeds)), rows, out, json, quiet)
+            return
+        if what == "live-shop":
+            play_shop(tuple(range(10 if seeds is None else seeds)), rows, out, json, quiet)
+            return
+        if what == "short-video":
+            from equipoise.reproduce.closed_loop import Loop
 
-        worlds = tuple(range(10 if seeds is None else seeds))
-        many = 10_000 if rows is None else rows
-        loop = Loop(
-            worlds, 6 * many, 10 * many, stage, drift, estimator, target, strategies=strategies
+            worlds = tuple(range(10 if seeds is None else seeds))
+            many = 10_000 if rows is None else rows
+            loop = Loop(
+                worlds, 6 * many, 10 * many, stage, drift, estimator, target, strategies=strategies
+            )
+            play_loop(loop, out or Path("runs") / "short-video", json, quiet)
+            return
+        from equipoise.cli.show import progress
+        from equipoise.core.registry import Registry
+        from equipoise.reproduce.strata import Settings
+
+        build = Registry("published tables", TABLES).load(what)
+        data = data or build.data[0]
+        place = out or Path("runs") / build.folder(data, recipe)
+        settings = Settings(
+            data,
+            recipe,
+            tuple(range(build.first_seed, build.first_seed + (seeds or 3))),
+            tuple(method),
+            epochs,
         )
-        play_loop(loop, out or Path("runs") / "short-video", json, quiet)
-        return
-    from equipoise.cli.show import progress
-    from equipoise.core.registry import Registry
-    from equipoise.reproduce.strata import Settings
-
-    build = Registry("published tables", TABLES).load(what)
-    data = data or build.data[0]
-    place = out or Path("runs") / build.folder(data, recipe)
-    settings = Settings(
-        data,
-        recipe,
-        tuple(range(build.first_seed, build.first_seed + (seeds or 3))),
-        tuple(method),
-        epochs,
-    )
-    with progress(quiet) as report:
-        results = build(settings, place, path=path, progress=report)
-    _told(results, place, json)
+        with progress(quiet) as report:
+            results = build(settings, place, path=path, progress=report)
+        _told(results, place, json)
 
 
 def build_incentives(

@@ -40,8 +40,11 @@ def run(
 
     A log of Parquet files with more rows than the plan's [run] learn_rows (2,000,000) is run in
     bounded memory: models and prices are learnt on a sample, drawn by a hash of ids or groups, and
-    all other rows judge. Partitions are worked on by --workers at a time (1), or by an --engine.
-    Call it again after it was broken off, and it goes on from what is kept in OUT.parts.
+    all other rows judge. Call it again after it was broken off, and it goes on from what is kept in
+    OUT.parts.
+
+    Partitions are worked on by --workers at a time (1), or by an --engine; with --engine ray so are
+    the fits of folds. The result is the same to the bit.
 
     Exit code 3: the log cannot tell what the policy is worth, since an arm was all but impossible
     for too many rows; all is written, and the headline says why.
@@ -52,6 +55,7 @@ def run(
       equipoise run examples/hillstrom.toml --out runs/hillstrom --json
       equipoise run examples/ranking.toml
       equipoise run year.toml --workers 4
+      equipoise run year.toml --address 10.0.0.1:6379
     """
     import os
     from contextlib import nullcontext

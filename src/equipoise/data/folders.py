@@ -26,6 +26,8 @@ from equipoise.data.stores import ENDS, QUERY, Stored, below, is_address, parts_
 PATTERN = re.compile(r"[*?\[]")
 WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")  # as a whole number is written, and fits 64 bits
 TABLE = "_delta_log"  # the folder of a Delta table's log
+FIX = "name the table's folder: its log says which files count"
+METADATA, DESCRIPTION = "metadata", ".metadata.json"  # of an Iceberg table
 NOTHING = "__HIVE_DEFAULT_PARTITION__"  # a missing value in the name of a folder
 
 
@@ -35,9 +37,8 @@ def files_below(folder: str) -> list[Stored]:
     logs = []
     for name in names:
         parts = parts_below(folder, name)
-        if TABLE in parts:
-            fix = "name the table's folder: its log says which files count"
-            raise DataError("a folder of files", "hold no table", name, folder, fix)
+        if _table_of(name) is not None:
+            raise DataError("a folder of files", "hold no table", name, folder, FIX)
         if _is_log(parts, name):
             logs.append(name)
     return keyed(folder, logs)
@@ -48,10 +49,25 @@ def matched(pattern: str) -> list[Stored]:
     base = fixed_part(pattern)
     if is_address(pattern):
         wanted = _expression(QUERY.sub("", pattern))
-        names = [name for name in below(base) if wanted.fullmatch(QUERY.sub("", name))]
+        every = list(below(base))
+        names = [name for name in every if wanted.fullmatch(QUERY.sub("", name))]
+        tables = {table for name in every if (table := _table_of(name)) is not None}
+        for name in names:
+            table = next((one for one in tables if name.startswith(f"{one}/")), None)
+            if table is not None:
+                raise DataError("a pattern", "name no part of a table", name, table, FIX)
     else:
         names = [name for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]
     return keyed(base, [name for name in names if _is_log((), name)])
+
+
+def _table_of(name: str) -> str | None:
+    """The folder of the table of whose log a file is a part; None where it is of none."""
+    plain = QUERY.sub("", name).replace(os.sep, "/")
+    folder, log, _ = plain.partition(f"/{TABLE}/")
+    if not log and plain.endswith(DESCRIPTION):
+        folder, log, _ = plain.rpartition(f"/{METADATA}/")
+    return folder if log else None
 
 
 def fixed_part(pattern: str) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -30,7 +29,17 @@ from equipoise.data.files import (
     selection,
 )
 from equipoise.data.folders import PATTERN, files_below, fixed_part, matched
-from equipoise.data.stores import ADDRESS, ENDS, FIX, PARQUET, QUERY, Stored, is_address, stored
+from equipoise.data.stores import (
+    ADDRESS,
+    ENDS,
+    FIX,
+    PARQUET,
+    QUERY,
+    Stored,
+    is_address,
+    joined,
+    stored,
+)
 from equipoise.data.tables import kind_of, refuse_inside, split_version, table_files
 from equipoise.data.too_large import refuse_too_large
 
@@ -262,8 +271,11 @@ def _near(place: Any) -> list[Stored]:
         refuse_inside(str(path / "any"))
         return files_below(str(path)) or _none(str(path), "the folder")
     if PATTERN.search(str(path)) and not path.exists():
-        refuse_inside(str(Path(fixed_part(str(path)), "any")))
-        return matched(str(path)) or _none(str(path), "the pattern")
+        files = matched(str(path)) or _none(str(path), "the pattern")
+        refuse_inside(*(file.name for file in files))
+        return files
+    if path.suffix.lower() in PARQUET:
+        refuse_inside(str(path))
     return [Stored(str(path))]
 
 
@@ -278,6 +290,10 @@ def _far(address: str) -> list[Stored]:
         return _near(file.name)
     pattern = PATTERN.search(QUERY.sub("", address))
     files = matched(address) if pattern else files_below(address)
+    if pattern:
+        refuse_inside(joined(fixed_part(address), "any"))
+    elif [one.name for one in files] != [address]:
+        refuse_inside(joined(address, "any"))
     if not files:
         must = "lead to a file or a folder of files"
         raise DataError("an address", must, "none", address, FIX)

@@ -8,6 +8,7 @@ behind the bucket is taken as it stands: spaces and letters of any language, no 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -94,6 +95,12 @@ class Stored:
             system, path = located(self.name)
             info = system.get_file_info(path)
             return int(info.size or 0), int(info.mtime_ns or 0)
+
+    def about(self) -> str:
+        """A digest of what its folders or its table say of it: keys, types, the rows that count."""
+        said = f"{[(name, str(value)) for name, value in self.keys]}{self.schema}".encode()
+        kept = b"" if self.kept is None else self.kept.to_numpy(zero_copy_only=False).tobytes()
+        return hashlib.sha256(said + kept).hexdigest()[:16]
 
     def source(self) -> Any:
         """What Arrow reads Parquet from: a path, or an open file."""

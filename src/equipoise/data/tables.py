@@ -29,6 +29,7 @@ METADATA = ".metadata.json"
 PARTITION = "partition."  # before the names of partitions' columns in a list of files
 SAID = re.compile(r"\?version=([\w-]+)$")
 EXTRA = "pip install 'equipoise[tables]'"
+WHOLE = "name the table's folder: its log says which files count"
 
 
 def split_version(place: str) -> tuple[str, str | None]:
@@ -64,14 +65,29 @@ def _is_table(folder: str, kind: str) -> bool:
     return Path(folder, LOGS[kind]).is_dir() and (kind == DELTA or bool(_metadata_files(folder)))
 
 
-def refuse_inside(folder: str) -> None:
-    """Refuse a place inside of a table: which of its files count, the table's log says."""
-    if is_address(folder):
-        return
-    for parent in Path(folder).absolute().parents:
-        if (parent / LOGS[DELTA]).is_dir():
-            fix = "name the table's folder: its log says which files count"
-            raise DataError("a folder of files", "not be a part of a table", "a part", folder, fix)
+def refuse_inside(*places: str) -> None:
+    """Refuse files, folders or patterns inside of a table: which of its files count, the table's
+    log says.
+    """
+    known: dict[str, bool] = {}
+    for place in places:
+        for parent in _parents(place):
+            if parent not in known:
+                known[parent] = any(_is_table(parent, kind) for kind in LOGS)
+            if known[parent]:
+                got = f"in the table {parent}"
+                raise DataError("files of a log", "not be a part of a table", got, place, WHOLE)
+
+
+def _parents(place: str) -> list[str]:
+    """The folders around a place."""
+    if not is_address(place):
+        return list(map(str, Path(place).absolute().parents))
+    query = QUERY.search(place)
+    scheme, _, path = QUERY.sub("", place).partition("://")
+    parts = path.split("/")[:-1]
+    end = query[0] if query else ""
+    return [f"{scheme}://{'/'.join(parts[:i])}{end}" for i in range(len(parts), 0, -1)]
 
 
 def table_files(folder: str, kind: str, version: str | None) -> tuple[list[Stored], str]:

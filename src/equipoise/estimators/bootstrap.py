@@ -25,6 +25,8 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.frames import to_arrow
+from equipoise.core.parallel import in_order
+from equipoise.core.progress import silent
 from equipoise.estimators.training_data import PropensityModel, unchecked_order
 
 Draw = Callable[[np.random.Generator, int], Floats]
@@ -289,11 +291,21 @@ def replicate_fits(
         if rows.groups is None
         else np.unique(np.asarray(rows.groups), return_inverse=True)[1]
     )
-    rng = np.random.default_rng(seed)
-    for replicate in range(1, replicates + 1):
-        yield rows.reweighted(base * draw(rng, int(unit.max()) + 1)[unit]).fit(estimator)
-        if progress is not None:
-            progress(replicate, replicates)
+    rng, states = np.random.default_rng(seed), []
+    for _ in range(replicates):
+        states.append(rng.bit_generator.state)
+        draw(rng, int(unit.max()) + 1)  # only to come to the next one's state
+    said = silent if progress is None else lambda _, done, total: progress(done, total)
+    yield from in_order(_fit_replicate, states, estimator, rows, base, unit, draw, progress=said)
+
+
+def _fit_replicate(
+    state: Any, estimator: Any, rows: Rows, base: Floats, unit: Ints, draw: Draw
+) -> Any:
+    """The estimator fitted with the random weights that come after a state of the generator."""
+    rng = np.random.default_rng()
+    rng.bit_generator.state = state
+    return rows.reweighted(base * draw(rng, int(unit.max()) + 1)[unit]).fit(estimator)
 
 
 def _take(part: Any, rows: Ints) -> Any:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from equipoise.artifacts.explorer import EXPLORER
 from equipoise.artifacts.kinds import read_artifact
 from equipoise.core.errors import PlanError
+from equipoise.core.parallel import worked_by
 from equipoise.core.progress import Progress, silent
 from equipoise.core.registry import Registry
 from equipoise.pipeline import run_folder as files
@@ -28,7 +29,7 @@ from equipoise.pipeline.plan.log import at_version
 from equipoise.pipeline.plan.read import make_plan, read_plan
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.report.upgrade import upgrade
-from equipoise.scale.executor import Executor
+from equipoise.scale.executor import Executor, pieces_of
 
 JOBS = Registry(
     "job",
@@ -69,7 +70,8 @@ def run(
     command : str, optional
         How the run was asked for; the report shows it.
     executor : Executor, optional
-        What works on the partitions of such a log; by default this process, one after another.
+        What works on the partitions of such a log, and, where its workers are processes, fits
+        folds; by default this process, one after another.
 
     Returns
     -------
@@ -96,7 +98,18 @@ def run(
     >>> findings.policy.assign(new_users)  # doctest: +SKIP
     >>> eq.run("plan.toml", "runs/vouchers").headline[0]  # doctest: +SKIP
     """
-    checked = at_version(plan_of(plan))
+    with worked_by(pieces_of(executor)):
+        return _run(at_version(plan_of(plan)), out, progress, command, executor)
+
+
+def _run(
+    checked: Plan,
+    out: Path | str | None,
+    progress: Progress,
+    command: str,
+    executor: Executor | None,
+) -> RunFindings:
+    """`run` of a checked plan."""
     job: Job = JOBS.load(checked.job)
     shared = _shared(checked, executor)
     if out is None:

@@ -45,7 +45,7 @@ from equipoise.data.sources import source_columns
 from equipoise.data.stores import is_address
 from equipoise.scale.executor import Executor
 from equipoise.scale.partitions import ROWS, Partition, partitions_of
-from equipoise.scale.shards import Shards, fingerprint, sums_of, writing
+from equipoise.scale.shards import Shards, check_unchanged, fingerprint, sums_of, writing
 
 LOGGER = logging.getLogger(__name__)
 IDS, ONE, MANY = "ids.npy", "rows.arrow", "rows.parquet"  # of a part
@@ -221,7 +221,8 @@ def by_parts(
         fix = "give the units ids, or write them as Parquet"
         got = "files of text, whose rows nobody has counted"
         raise InputError("row numbers", "be known before work begins", got, str(units), fix)
-    about = {"version": __version__, "held": held, **asdict(how), **fingerprint(parts)}
+    before = fingerprint(parts)
+    about = {"version": __version__, "held": held, **asdict(how), **before}
     with Shards(final, about) as shards:
         whole = shards.whole()
         if whole:
@@ -235,6 +236,7 @@ def by_parts(
             ):
                 _assemble(shards.folder, _in_order(len(parts), left, made), beside, many)
                 report = _report(artifact, shards.folder, parts, str(units), executor)
+                check_unchanged(parts, before)
         except InputError:
             shards.remove()  # the units must change, and so will their parts
             raise

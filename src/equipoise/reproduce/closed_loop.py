@@ -28,6 +28,7 @@ from equipoise.allocation import Guard, choose_sigma, ddm_policy, switched_on, t
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
+from equipoise.core.parallel import in_order
 from equipoise.core.progress import Progress, silent
 from equipoise.core.registry import Registry
 from equipoise.core.scores import corrected
@@ -92,11 +93,8 @@ def play(loop: Loop, progress: Progress = silent) -> dict[str, Any]:
         raise InputError(
             "worlds and drift", "be 2 or more, and a share", (len(loop.worlds), loop.drift)
         )
-    kind, played = STRATEGIES.load(loop.strategies), []
-    for place, seed in enumerate(loop.worlds):
-        progress("worlds", place, len(loop.worlds))
-        played.append(one_world(loop, kind.draw(seed), seed))
-    progress("worlds", len(loop.worlds), len(loop.worlds))
+    kind = STRATEGIES.load(loop.strategies)
+    played = [*in_order(drawn_world, loop.worlds, loop, progress=progress, what="worlds")]
     # (worlds, policies, 2)
     lifts = np.stack([np.array(list(world["lifts"].values())) for world in played])
     names = list(played[0]["lifts"])
@@ -119,6 +117,11 @@ def play(loop: Loop, progress: Progress = silent) -> dict[str, Any]:
         "both_on": student_interval(np.array([world["both_on"] for world in played])),
         "worlds": played,
     }
+
+
+def drawn_world(seed: int, loop: Loop) -> dict[str, Any]:
+    """`one_world` of a seed."""
+    return one_world(loop, STRATEGIES.load(loop.strategies).draw(seed), seed)
 
 
 def one_world(loop: Loop, world: World, seed: int) -> dict[str, Any]:

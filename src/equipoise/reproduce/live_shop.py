@@ -69,11 +69,11 @@ def play(shop: Shop, out: Path | None = None, progress: Progress = silent) -> di
         must = f"be 2 or more, and 0 to {1 + len(EMPHASES)} weights"
         raise InputError("worlds and sweep", must, (len(shop.worlds), shop.sweep))
     settings = asdict(shop)
-    worlds = each_world(shop.worlds, settings, lambda seed: one_world(shop, seed), out, progress)
+    worlds = each_world(shop.worlds, settings, one_world, (shop,), out, progress)
     return {"settings": settings, **summary(worlds), "worlds": worlds}
 
 
-def one_world(shop: Shop, seed: int) -> dict[str, Any]:
+def one_world(seed: int, shop: Shop) -> dict[str, Any]:
     """One world: its log, the ensembles, and what each ranking of fresh requests brings."""
     world = make_live_shop_world(seed=seed, viewers=shop.viewers)
     log = shop_log(world, shop.requests, seed=seed)

@@ -85,7 +85,7 @@ def play(loop: PacketLoop, out: Path | None = None, progress: Progress = silent)
     if loop.users < FEWEST:
         raise InputError("users of a month", f"be {FEWEST} or more", loop.users)
     settings = asdict(loop)
-    worlds = each_world(loop.worlds, settings, lambda seed: one_world(loop, seed), out, progress)
+    worlds = each_world(loop.worlds, settings, one_world, (loop,), out, progress)
     return {"settings": settings, **summary(worlds), "worlds": worlds}
 
 
@@ -132,7 +132,7 @@ def summary(worlds: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def one_world(loop: PacketLoop, seed: int) -> dict[str, Any]:
+def one_world(seed: int, loop: PacketLoop) -> dict[str, Any]:
     """One world: what the loop ships, and what it is worth over the base."""
     rng = np.random.default_rng([seed, 15])
     seeds = draw_schedules(loop.seeds, rng)

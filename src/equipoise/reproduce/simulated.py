@@ -21,7 +21,7 @@ import numpy as np
 from equipoise.core.errors import InputError
 from equipoise.core.progress import Progress, silent
 from equipoise.evaluation.base import student_interval
-from equipoise.reproduce.checkpoint import same_settings, write_text
+from equipoise.reproduce.checkpoint import kept_or_found, same_settings, write_text
 
 NETS = ("vcnet", "drnet")  # of a dose: they take a most number of epochs
 Scores = dict[str, float]
@@ -73,25 +73,18 @@ class Study:
                 fix=f"{self.name} are simulated",
             )
         same_settings(out, {"data": settings.data, "epochs": settings.epochs})
-        results = []
-        for place, name in enumerate(names):
-            for step, seed in enumerate(settings.seeds):
-                progress(f"{name}: seeds", step, len(settings.seeds))
-                file = out / "results" / f"{re.sub('[^a-z0-9]+', '-', name.lower())}-{seed}.json"
-                if not file.exists():
-                    write_text(
-                        file,
-                        json.dumps(self.methods[name](settings.data, seed, settings.epochs)) + "\n",
-                    )
-                results.append(
-                    {
-                        "method": name,
-                        "seed": seed,
-                        "scores": json.loads(file.read_text(encoding="utf-8")),
-                    }
-                )
-            progress(f"{name}: seeds", len(settings.seeds), len(settings.seeds))
-            progress("methods", place + 1, len(names))
+        asked = [(name, seed) for name in names for seed in settings.seeds]
+        files = [
+            out / "results" / f"{re.sub('[^a-z0-9]+', '-', name.lower())}-{seed}.json"
+            for name, seed in asked
+        ]
+        shared = self.methods, settings.data, settings.epochs
+        parts = list(zip(asked, files, strict=True))
+        kept_or_found(scores_of, parts, shared, progress, "methods and seeds")
+        results = [
+            {"method": name, "seed": seed, "scores": json.loads(file.read_text(encoding="utf-8"))}
+            for (name, seed), file in parts
+        ]
         results_of = self._summary(settings.data, names, results)
         write_text(out / "results.json", json.dumps(results_of, indent=1) + "\n")
         write_text(out / "results.md", as_markdown(results_of))
@@ -124,6 +117,14 @@ class Study:
             "notes": list(self.notes),
             "results": results,
         }
+
+
+def scores_of(
+    asked: tuple[str, int], methods: Mapping[str, Method], data: str, epochs: int
+) -> Scores:
+    """The scores of a method and a seed."""
+    name, seed = asked
+    return methods[name](data, seed, epochs)
 
 
 def interval(values: Any) -> list[float | None]:

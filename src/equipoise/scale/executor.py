@@ -79,7 +79,17 @@ class Group(ABC):
 
 
 class Executor(ABC):
-    """Where workers live."""
+    """Where workers live.
+
+    Attributes
+    ----------
+    apart : bool
+        Whether they share nothing with this process, so that any code may run in several at a
+        time: fits set warnings' filters, a generator of torch and numbers of threads, which a
+        process has once.
+    """
+
+    apart = False
 
     @abstractmethod
     def group(
@@ -161,6 +171,11 @@ class Executor(ABC):
     ) -> None:
         """Let go of what the executor started."""
         self.close()
+
+
+def pieces_of(executor: Executor | None) -> Callable[..., Any] | None:
+    """What does pieces of work of any kind, for `core.parallel.worked_by`; None: this process."""
+    return executor.stream if executor is not None and executor.apart else None
 
 
 def in_order(answers: Iterable[tuple[int, R]], total: int) -> list[R]:

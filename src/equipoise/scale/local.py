@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from typing import Any, TypeVar
 
 from equipoise.core.errors import InputError
@@ -144,7 +145,9 @@ def _answers(
     progress: Progress,
     what: str,
 ) -> Generator[tuple[int, R], None, None]:
-    """Places and answers of calls, as they come; progress is told how many there are."""
+    """Places and answers of calls, as they come; progress is told how many there are.  No more
+    answers wait than there are threads, and one.
+    """
     total = len(calls)
     if threads == 1 or total < 2:
         for place, (function, arguments) in enumerate(calls):
@@ -152,15 +155,19 @@ def _answers(
             progress(what, place + 1, total)
             yield place, answer
         return
-    pool = ThreadPoolExecutor(threads)
+    pool, left = ThreadPoolExecutor(threads), iter(enumerate(calls))
+    waiting: dict[Future[R], int] = {}
+    done = 0
     try:
-        waiting: dict[Future[R], int] = {
-            pool.submit(function, *arguments): place
-            for place, (function, arguments) in enumerate(calls)
-        }
-        for done, future in enumerate(as_completed(waiting), 1):
-            progress(what, done, total)
-            yield waiting[future], future.result()
+        while True:
+            for place, (function, arguments) in islice(left, threads + 1 - len(waiting)):
+                waiting[pool.submit(function, *arguments)] = place
+            if not waiting:
+                return
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                place, done = waiting.pop(future), done + 1
+                progress(what, done, total)
+                yield place, future.result()
     finally:
         pool.shutdown(cancel_futures=True)
 

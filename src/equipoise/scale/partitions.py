@@ -106,7 +106,8 @@ class Partition:
             rows = 0
             for batch in read_batches(piece.file, names, batch_size, kinds, piece.groups):
                 rows += batch.num_rows
-                yield self._as_all(batch, piece, types)
+                if batch.num_rows:  # a table may have deleted all of them
+                    yield self._as_all(batch, piece, types)
             if piece.rows not in (None, rows):
                 must, got = f"have {piece.rows:,} rows, as when work began", f"{rows:,}"
                 raise DataError("a part of a file", must, got, str(piece.file), CHANGED)

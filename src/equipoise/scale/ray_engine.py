@@ -63,6 +63,8 @@ class RayExecutor(Executor):
         Where the cluster does not answer.
     """
 
+    apart = True
+
     def __init__(
         self,
         address: str | None = None,

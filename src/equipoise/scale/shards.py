@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from equipoise.core.errors import InputError
+from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import locked, replacing
-from equipoise.scale.partitions import Partition
+from equipoise.scale.partitions import CHANGED, Partition
 
 SUFFIX, JOB, LOCK, SUMS = ".parts", "job.json", "lock", "sums.json"
 FIX = "move it away, or choose another place with --out"
@@ -62,20 +62,12 @@ class Shards:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / LOCK).touch()
         if not self._stack.enter_context(locked(self.folder / LOCK, wait=False)):
-            self._check_alone()
+            check_alone(self.folder)
         if not (file.is_file() and file.read_text(encoding="utf-8") == self._job):
             self._clear()
             with replacing(file) as beside:
                 beside.write_text(self._job, encoding="utf-8")
         return self
-
-    def _check_alone(self) -> None:
-        """Refuse a folder whose lock another process holds; some systems have no locks."""
-        with locked(self.folder.parent, wait=False) as free:
-            if free:
-                fix = "wait for it, or choose another place with --out"
-                must, got = "be written by one process", "another one at work"
-                raise InputError("the place to write", must, got, str(self.folder), fix)
 
     def __exit__(
         self,
@@ -103,6 +95,21 @@ class Shards:
                 shutil.rmtree(other)
             elif other.name != LOCK:
                 other.unlink()
+
+
+def check_alone(folder: Path) -> None:
+    """Refuse a folder of parts whose lock another process holds; some systems have no locks.
+
+    Raises
+    ------
+    InputError
+        Where it is.
+    """
+    with locked(folder.parent, wait=False) as free:
+        if free:
+            fix = "wait for it, or choose another place with --out"
+            must, got = "be written by one process", "another one at work"
+            raise InputError("the place to write", must, got, str(folder), fix)
 
 
 @contextmanager
@@ -149,7 +156,34 @@ def fingerprint(parts: Sequence[Partition]) -> dict[str, Any]:
         Plain JSON.
     """
     files = {str(piece.file): piece.file for part in parts for piece in part.pieces}
+    cuts = [[[str(p.file), p.groups, p.rows] for p in part.pieces] for part in parts]
     return {
-        "files": [[name, *file.stamp()] for name, file in files.items()],
-        "cuts": [[[str(piece.file), piece.groups] for piece in part.pieces] for part in parts],
+        "files": [[name, *file.stamp(), file.about()] for name, file in files.items()],
+        "cuts": cuts,
     }
+
+
+def check_unchanged(parts: Sequence[Partition], before: dict[str, Any]) -> None:
+    """Refuse files that were written to while they were read.
+
+    Parameters
+    ----------
+    parts : sequence of Partition
+        All of them.
+    before : dict
+        Their `fingerprint` as work began.
+
+    Raises
+    ------
+    DataError
+        With the first file that is another, or gone.
+    """
+    try:
+        after = fingerprint(parts)["files"]
+    except OSError as error:
+        must = "be there until all is read"
+        raise DataError("a file", must, str(error), fix=CHANGED) from error
+    for was, now in zip(before["files"], after, strict=True):
+        if was != now:
+            must, got = "stay as it was while it is read", "another size or time"
+            raise DataError("a file", must, got, str(now[0]), CHANGED)

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from equipoise.core.errors import ClusterError
 from equipoise.core.version import __version__
 
-PACKAGES = ("numpy", "numba", "pyarrow", "lightgbm")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "pyarrow", "lightgbm", "torch")
 NONE = "none"
 
 

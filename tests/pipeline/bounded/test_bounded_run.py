@@ -15,18 +15,21 @@ import pyarrow.parquet as pq
 import pytest
 from fixtures.targeting import BUDGET, PLAN
 
+from equipoise.allocation.parts import unit_part
 from equipoise.artifacts.policy import read_scorer
 from equipoise.core.effects import Effects
-from equipoise.core.errors import DataError, LogError, PlanError
+from equipoise.core.errors import DataError, InputError, LogError, PlanError
 from equipoise.core.log import Log, Roles
 from equipoise.core.periods import period_shares
+from equipoise.core.progress import silent
 from equipoise.data import make_coupon_world, read_log
 from equipoise.pipeline import make_plan, read_plan, run
 from equipoise.pipeline.bounded import run as bounded
 from equipoise.pipeline.bounded.checks import AllRows, periods_by, row_sums, whole_of
 from equipoise.pipeline.bounded.judging import Judged
-from equipoise.pipeline.bounded.kept import added
+from equipoise.pipeline.bounded.kept import added, keeping
 from equipoise.pipeline.bounded.keys import BLOCK, SAMPLE, unit_draws
+from equipoise.pipeline.bounded.pricing import read_units, units_table
 from equipoise.pipeline.jobs import read_findings
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.study.evaluator import make_judge
@@ -137,6 +140,43 @@ def test_rows_outside_the_sample_judge_to_the_last_digit(ran):
     every = make_judge(log, given.effects, log.propensity, scorer.costs, 0.95)
     seen = every.value(given.choice.astype(np.int64))[0]["conversion"][0]
     assert abs(seen - rivals["chosen"]["values"]["conversion"][0]) > 1e-4  # the sample judges not
+
+
+def test_limits_close_candidates_for_all_rules_alike(tmp_path, table, monkeypatch):
+    monkeypatch.setattr(bounded, "PARTITION", 2_000)
+    group = table["gender"][0].as_py()
+    limit = f'[[policy.limits]]\ncolumn = "gender"\ngroup = "{group}"\nmost = 3.0\n'
+    plan = written(tmp_path, table, extra=limit)
+    findings = run(plan, tmp_path / "out")
+    log = open_log(read_plan(plan))
+    rows, inside = held_out(log), np.array(log.table["gender"].to_pylist()) == group
+    scorer = read_scorer(tmp_path / "out" / "policy")
+    given = scorer.decided(log.table)
+    judge = make_judge(log, given.effects, log.propensity, scorer.costs, 0.95)
+    assert 0.1 < inside[rows].mean() < 0.9
+    assert set(given.choice[inside].tolist()) <= {-1, 0}
+    rivals = {row["policy"]: row for row in findings["rivals"]}
+    second = np.where(inside, -1, 1)
+    for name, choice in {
+        "chosen": given.choice.astype(np.int64),
+        "everybody: coupon-2": second,
+    }.items():
+        gains, row = judge.gains(choice)[rows].mean(axis=0), rivals[name]
+        found = [*(value[0] for value in row["values"].values()), row["spend"][0]]
+        np.testing.assert_allclose(found, gains[: len(found)], rtol=0.03)  # by weights of cells
+        assert row["treated"] == pytest.approx((choice[rows] >= 0).mean())
+    lots, price = rivals["random at equal cost"], given.expected[rows]
+    assert lots["spend"][0] == pytest.approx(rivals["chosen"]["spend"][0], rel=0.1)
+    share = (given.choice[rows, None] == np.arange(2)).mean(axis=0)
+    open_to = np.column_stack([np.ones(len(rows), np.bool_), ~inside[rows]])
+    chance = share / open_to.mean(axis=0) * open_to
+    spent = np.where(
+        given.choice[rows] >= 0, price[np.arange(len(rows)), given.choice[rows]], 0
+    ).mean()
+    scale = spent / (chance * price).sum(axis=1).mean()
+    assert lots["treated"] == pytest.approx(scale * chance.sum(axis=1).mean())
+    used = findings["policy"]["demands"][0]["used"]
+    assert 0.995 * BUDGET < used <= BUDGET * (1 + 1e-9)
 
 
 def test_the_budget_holds_on_the_rows_that_judge(ran):
@@ -272,6 +312,111 @@ def test_a_run_that_was_broken_off_comes_to_the_same_bits(ran, tmp_path, monkeyp
         assert (tmp_path / "out" / name).read_bytes() == (ran.out / name).read_bytes(), name
 
 
+def test_parts_of_another_seed_are_not_taken(ran, tmp_path, monkeypatch):
+    """Also where the plan was changed in Python, and its text was not."""
+    shutil.copytree(ran.plan.parent / "log", tmp_path / "log")
+    shutil.copy(ran.plan, tmp_path / "plan.toml")
+    monkeypatch.setattr(bounded, "PARTITION", 2_000)
+    plan = read_plan(tmp_path / "plan.toml")
+
+    def breaks(what, step, total):
+        if (what, step) == ("checks", 2):
+            raise Broken
+
+    with pytest.raises(Broken):
+        run(plan, tmp_path / "out", progress=breaks)
+    other = plan.model_copy(update={"run": plan.run.model_copy(update={"seed": 1})})
+    steps = []
+    with pytest.raises(Broken):
+        run(other, tmp_path / "out", progress=lambda *step: (steps.append(step), breaks(*step)))
+    assert [step for step in steps if step[0] == "sample"] == [
+        ("sample", i, 4) for i in (1, 2, 3, 4)
+    ]
+
+
+def test_a_second_run_for_the_same_place_is_refused(ran, tmp_path):
+    executor = LocalExecutor()
+    with keeping(tmp_path / "out", "a" * 16, executor, silent) as kept:
+        with (
+            pytest.raises(InputError, match="must be written by one process; got another one"),
+            keeping(tmp_path / "out", "b" * 16, executor, silent),
+        ):
+            pass
+        assert kept.folder.is_dir()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_written_anew_meanwhile_is_told(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(bounded, "PARTITION", 2_000)
+    plan = written(tmp_path, table)
+
+    def rewritten(what, step, total):
+        if (what, step) == ("judging", 4):
+            rows = np.arange(N // FILES)[::-1]
+            pq.write_table(table.take(pa.array(rows)), tmp_path / "log" / "0.parquet")
+
+    with pytest.raises(DataError, match=r"must stay as it was .*0\.parquet; do not write"):
+        run(plan, tmp_path / "out", progress=rewritten)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("floor", [False, True])
+def test_units_of_any_number_are_read_as_they_were_written(tmp_path, floor):
+    rng = np.random.default_rng(0)
+    for n in (0, 1, 3):
+        cube = rng.normal(size=(n, 2, 3)) if floor else None
+        labels = np.array(["a", "b", "a"])[:n]
+        units = unit_part(
+            rng.normal(size=(n, 2)), cost=np.ones((n, 2)), cube=cube, groups={"g": labels}
+        )
+        table = units_table(units)
+        file = str(tmp_path / "u.arrow")
+        with pa.OSFile(file, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        back = read_units(file)
+        assert back.cube.shape == units.cube.shape
+        for name in ("worth", "cube", "kind"):
+            assert getattr(back, name).tolist() == getattr(units, name).tolist()
+        assert (back.columns, back.kinds) == (units.columns, units.kinds)
+
+
+def test_a_partition_of_the_sample_alone_is_no_obstacle(table, tmp_path, monkeypatch):
+    """Sorted by a group, whose rows are all in the sample or all outside."""
+    monkeypatch.setattr(bounded, "PARTITION", 400)
+    group = pa.array([f"g{i // 400:03d}" for i in range(N)])
+    log = table.append_column("shop", group)
+    plan = written(tmp_path, log, files=1)
+    pq.write_table(log, tmp_path / "log" / "0.parquet", row_group_size=400)
+    text = plan.read_text().replace('id = "user"', 'id = "user"\ngroup = "shop"')
+    plan.write_text(text)
+    findings = run(plan, tmp_path / "out")
+    assert findings["read"]["sample"] % 400 == findings["read"]["judged"] % 400 == 0
+    assert findings["policy"]["demands"][0]["used"] <= BUDGET * (1 + 1e-9)
+
+
+def test_parity_holds_on_the_rows_that_judge(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(bounded, "PARTITION", 2_000)
+    parity = '[[policy.parity]]\ncolumn = "gender"\nwithin = 0.02\n'
+    findings = run(written(tmp_path, table, extra=parity), tmp_path / "out")
+    log = open_log(read_plan(tmp_path / "plan.toml"))
+    rows = held_out(log)
+    treated = read_scorer(tmp_path / "out" / "policy").decided(log.table).choice[rows] >= 0
+    gender = np.array(log.table["gender"].to_pylist())[rows]
+    for row in findings["policy"]["demands"][1:]:
+        assert row["used"] <= 0.02 + 1e-9, row
+    for label in np.unique(gender):
+        assert abs(treated[gender == label].mean() - treated.mean()) < 0.02 + 1e-9
+
+
+def test_a_log_whose_rows_repeat_each_other_must_name_them(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(bounded, "PARTITION", 2_000)
+    few = pa.concat_tables([table.slice(0, 1_000)] * 8)
+    plan = written(tmp_path, few)
+    plan.write_text(plan.read_text().replace('id = "user"\n', ""))
+    with pytest.raises(LogError, match="the rows of a large log must have an id.*say .log. id"):
+        run(plan, tmp_path / "out")
+
+
 def test_a_log_that_fits_is_run_as_a_whole(ran):
     plan = read_plan(ran.plan)
     fits = plan.model_copy(update={"run": plan.run.model_copy(update={"learn_rows": N})})
@@ -344,6 +489,7 @@ def test_a_group_as_large_as_the_sample_is_an_error(table, tmp_path):
         ("log", {"overlap": "trim"}, "overlap"),
         ("log", {"eligible": {"coupon-1": "claimed"}}, "eligible"),
         ("policy", {"keep": {"path": "old.parquet", "bonus": 1.0}}, "keep"),
+        ("policy", {"limits": [{"column": "gender", "group": "f", "model": "own"}]}, "own"),
     ],
 )
 def test_what_is_not_judged_by_sums_yet_says_so(ran, table_, keys, named):
@@ -355,10 +501,21 @@ def test_what_is_not_judged_by_sums_yet_says_so(ran, table_, keys, named):
         run(make_plan(tables, base=ran.plan.parent))
 
 
+def test_the_total_of_a_group_is_for_all_its_rows(tmp_path, table, monkeypatch):
+    monkeypatch.setattr(bounded, "PARTITION", 2_000)
+    group = table["gender"][0].as_py()
+    own = f'[[policy.group_budgets]]\ncolumn = "gender"\ngroup = "{group}"\ntotal = 300.0\n'
+    findings = run(written(tmp_path, table, extra=own), tmp_path / "out")
+    heads = int((np.array(table["gender"].to_pylist()) == group).sum())
+    row = findings["policy"]["demands"][1]
+    assert row["bound"] == pytest.approx(300 / heads)
+    assert 0.98 * row["bound"] < row["used"] <= row["bound"] * (1 + 1e-9)
+
+
 def test_totals_are_for_all_rows(ran):
     plan = read_plan(ran.plan)
     total = {"budget": plan.policy.budget.model_copy(update={"per_head": None, "total": 400.0})}
     asks = plan.model_copy(update={"policy": plan.policy.model_copy(update=total)})
-    sample = bounded.Sample(pa.table({}), np.zeros(0, int), N, 0.2, {}, [])
+    sample = bounded.Sample(pa.table({}), np.zeros(0, int), N, 0.2, {}, [], {})
     assert bounded.of_all_rows(asks, sample).policy.budget.per_head == 400 / N
     assert ran.findings["policy"]["demands"][0]["bound"] == pytest.approx(BUDGET)

@@ -40,6 +40,7 @@ from equipoise.scale.reduction import Tree
 STAGE, RATIO = "checked", "sample ratio"
 COUNTED = ("effective rows", "groups")  # checks of the sample that count it
 SHOWN = 2  # rows of an id that occurs twice
+LOOKED_AT = 10_000  # ids at a time whose rows are looked for
 
 
 @dataclass(frozen=True)
@@ -227,11 +228,22 @@ def check_all_rows(
     twice, extra = repeated(sample.names, sample.total)
     if log.roles.id is not None and len(twice):
         _refuse_twice(log, twice, partitions)
+    if log.roles.id is None and log.groups is None and 2 * extra > sample.total:
+        must, fix = "have an id, where most rows repeat each other", "say [log] id, or group"
+        got = f"none, and {extra:,} of {sample.total:,} rows that repeat another"
+        raise LogError("the rows of a large log", must, got, fix=fix)
     return AllRows(sums, extra)
 
 
 def _refuse_twice(log: Log, twice: Words, partitions: Sequence[Partition]) -> None:
-    """Refuse an id that occurs twice; those that only share a hash are told apart."""
+    """Refuse an id that occurs twice; those that only share a hash are told apart, so many at a
+    time.
+    """
+    for start in range(0, len(twice), LOOKED_AT):
+        _refuse_some(log, twice[start : start + LOOKED_AT], partitions)
+
+
+def _refuse_some(log: Log, twice: Words, partitions: Sequence[Partition]) -> None:
     name = str(log.roles.id)
     rows: dict[str, list[int]] = {}
     for part in partitions:
@@ -241,7 +253,9 @@ def _refuse_twice(log: Log, twice: Words, partitions: Sequence[Partition]) -> No
             some = np.flatnonzero(np.isin(name_words(table, log.roles), twice))
             labels = columns.labels(table[name].take(pa.array(some))).to_pylist()
             for label, row in zip(labels, some, strict=True):
-                rows.setdefault(label, []).append(at + int(row))
+                places = rows.setdefault(label, [])
+                if len(places) < SHOWN:
+                    places.append(at + int(row))
             at += table.num_rows
     for label, places in sorted(rows.items(), key=lambda item: item[1]):
         if len(places) > 1:

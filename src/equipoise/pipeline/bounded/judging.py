@@ -5,10 +5,13 @@ are drawn independently of it.  Given the sample, the doubly robust score of suc
 effect for its mean wherever the propensity is known, so means of scores are free of the winner's
 curse without any fold, and a policy of one rule is judged by all of them.
 
-    values     (C, K, ...) w, w / e, w score of each cell and metric, w spend of each candidate,
+    values     (C, K, ...) w, w / e, w score of each cell and metric, w spend of each candidate
+               where it is open,
                w gain of the rule and metric, w its spend, w its expected cost
+               and where limits close candidates: w gain of each, where it is open, and metric
     counts     rows, choices by cell, expected costs by candidate and of the choice, its worth by
-               the model
+               the model, to how many each candidate is open
+    open_to    rows of each pattern of `open_patterns`
     usage      of each demand, and the rows that it counts
     behind     the weights of the rows behind the value
     profile    (2, 3, d) of those without and with an offer: rows, x, x^2
@@ -53,10 +56,13 @@ ASSIGNED, STAGE = "assignments", "judged"
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the columns of ``values`` stand.   cells : K.   metrics : m."""
+    """Where the columns of ``values`` stand.   cells : K.   metrics : m.   limited : whether the
+    policy closes candidates.
+    """
 
     cells: int
     metrics: int
+    limited: bool = False
 
     @property
     def scores(self) -> slice:
@@ -79,9 +85,15 @@ class Layout:
         return int(self.chosen.stop)
 
     @property
+    def opened(self) -> slice:
+        """k m: by candidate, then by metric; none without limits."""
+        start = self.expected + 1
+        return slice(start, start + self.limited * (self.cells - 1) * self.metrics)
+
+    @property
     def width(self) -> int:
         """Of all."""
-        return self.expected + 1
+        return int(self.opened.stop)
 
     @property
     def blocks(self) -> int:
@@ -150,7 +162,8 @@ class Judged:
     @property
     def layout(self) -> Layout:
         """Of the sums."""
-        return Layout(len(self.log.cell_names), len(self.log.metrics))
+        limited = bool(self.scorer.limits)
+        return Layout(len(self.log.cell_names), len(self.log.metrics), limited)
 
     @property
     def uneven(self) -> bool:
@@ -220,6 +233,22 @@ class Judging:
         return Answer(sums, {ASSIGNED: pa.concat_tables(tables)})
 
 
+def open_patterns(scorer: Scorer) -> Bools:
+    """Which candidates may be open to a unit at a time, under the limits, (p, k)."""
+    k = len(scorer.policy.candidates)
+    by_column: dict[str, dict[str, Bools]] = {}
+    for limit in scorer.limits:
+        groups = by_column.setdefault(limit.column, {})
+        open_to = ~np.isin(scorer.policy.candidates, limit.closed)
+        groups[limit.group] = groups.get(limit.group, np.ones(k, np.bool_)) & open_to
+    patterns = {(True,) * k}
+    for groups in by_column.values():
+        patterns |= {
+            tuple((open_to & one).tolist()) for open_to in groups.values() for one in patterns
+        }
+    return np.array(sorted(patterns), np.bool_)
+
+
 def empty_sums(judged: Judged) -> Arrays:
     """The sums over no rows."""
     layout, K = judged.layout, len(judged.log.cell_names)
@@ -227,7 +256,8 @@ def empty_sums(judged: Judged) -> Arrays:
     d = len(judged.features.get_feature_names_out())
     sums = {
         "values": np.zeros((layout.blocks * K, layout.width)),
-        "counts": np.zeros(3 + K + K - 1),
+        "counts": np.zeros(3 + K + 2 * (K - 1)),
+        "open_to": np.zeros(len(open_patterns(judged.scorer))),
         "usage": np.zeros((2, demands)),
         "behind": np.zeros((2, 3)),
         "profile": np.zeros((2, 3, d)),
@@ -255,13 +285,17 @@ def add_judged(
     choice, cells, draw = given.choice[at].astype(np.int64), rows.cells[at], block[at]
     cost = _of(given.expected, given)
     gains = judge.gains(given.choice)[:, : len(rows.metrics) + 1]
-    values = _values(own, judge, gains, cost, at)
+    values = _values(own, judge, gains, cost, given.open_to, at)
     K = len(rows.cell_names)
     add_rows(whole_numbers(draw, judged.layout.blocks) * K + cells, values, sums["values"])
     counts = np.bincount(1 + choice, minlength=K)
-    expected = given.expected[at].sum(axis=0)
+    open_to = np.ones(given.expected.shape) if given.open_to is None else given.open_to
+    expected, opened = (given.expected * open_to)[at].sum(axis=0), open_to[at].sum(axis=0)
     worth = _of(worth_of(judged.scorer.policy, given), given)[at].sum()
-    sums["counts"] += np.r_[len(at), counts, expected, cost[at].sum(), worth]
+    sums["counts"] += np.r_[len(at), counts, expected, cost[at].sum(), worth, opened]
+    if given.open_to is not None:
+        patterns = open_patterns(judged.scorer)
+        sums["open_to"] += [(given.open_to[at] == one).all(axis=1).sum() for one in patterns]
     sums["usage"] += _usage(judged.scorer, given, at)
     sums["behind"] += sides_of(cells, p[at], one_hot(choice, K - 1), w[at])
     sums["profile"] += _profile(judged, rows, choice >= 0, at)
@@ -282,9 +316,16 @@ def _of(values: Floats, given: Decided) -> Floats:
     return np.where(given.choice >= 0, values[np.arange(len(place)), place], 0.0)
 
 
-def _values(own: Floats, judge: Judge, gains: Floats, cost: Floats, at: Ints) -> Floats:
+def _values(
+    own: Floats, judge: Judge, gains: Floats, cost: Floats, open_to: Bools | None, at: Ints
+) -> Floats:
     """The columns of `Layout` of rows ``at``.   own: w and w / e of these, (r, 2)."""
-    parts = (judge.scores.reshape(len(cost), -1), judge.spend[:, 1:], gains, cost[:, None])
+    n, spend = len(cost), judge.spend[:, 1:]
+    parts = [judge.scores.reshape(n, -1), spend, gains, cost[:, None]]
+    if open_to is not None:
+        parts[1] = np.where(open_to, spend, 0.0)
+        gain = judge.scores[:, 1:] - judge.scores[:, :1]
+        parts.append(np.where(open_to[:, :, None], gain, 0.0).reshape(n, -1))
     return np.concatenate([own, *(own[:, :1] * part[at] for part in parts)], axis=1)
 
 

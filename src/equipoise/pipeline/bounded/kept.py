@@ -29,6 +29,7 @@ from equipoise.core.snapshot import SHELTER, locked, replacing
 from equipoise.core.version import __version__
 from equipoise.scale.executor import Executor
 from equipoise.scale.partitions import Partition
+from equipoise.scale.shards import check_alone, fingerprint
 
 MARK, ARRAYS = "equipoise-parts.json", "arrays.npz"
 Arrays = dict[str, NDArray[Any]]
@@ -95,7 +96,7 @@ class Kept:
 def write_answer(place: Path, answer: Answer) -> None:
     """An answer as a folder."""
     place.mkdir()
-    np.savez(place / ARRAYS, allow_pickle=False, **answer.arrays)
+    np.savez(place / ARRAYS, **answer.arrays)  # type: ignore[arg-type]
     for name, table in answer.tables.items():
         file = str(place / f"{name}.arrow")
         with pa.OSFile(file, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
@@ -109,21 +110,17 @@ def read_arrays(file: Path) -> Arrays:
 
 
 def digest_of(plan: str, partitions: Sequence[Partition]) -> str:
-    """What the work on partitions depends on, as 16 letters: the plan, the version, and the names,
-    sizes and times of the files.
+    """What the work on partitions depends on, as 16 letters: the plan, the version, and what the
+    files were, and how they are cut.
     """
-    files: dict[str, list[int]] = {}
-    for partition in partitions:
-        for piece in partition.pieces:
-            files[str(piece.file)] = list(piece.file.stamp())
-    whole = json.dumps([__version__, plan, files, [part.rows for part in partitions]])
+    whole = json.dumps([__version__, plan, fingerprint(partitions)])
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
 @contextmanager
 def keeping(out: Path, key: str, executor: Executor, progress: Progress) -> Iterator[Kept]:
     """The work kept beside a run's folder: that of another key is removed before, all of it after
-    a block that ends well.  Where another run works for the same place now, its work is left alone.
+    a block that ends well.  Another run that works for the same place now is told.
     """
     folder = out.with_name(f"{out.name}.parts")
     mark = folder / MARK
@@ -133,14 +130,16 @@ def keeping(out: Path, key: str, executor: Executor, progress: Progress) -> Iter
         raise InputError("the folder of parts", must, got, str(folder), fix)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, wait=False) as alone:
-        mine = folder / (key if alone else f"{key}-{os.getpid()}")
+        if not alone:
+            check_alone(folder)
+        mine = folder / key
         mark.write_text(json.dumps({"version": __version__}) + "\n", encoding="utf-8")
-        for other in folder.iterdir() if alone else ():
+        for other in folder.iterdir():
             if other.is_dir() and other != mine:
                 _remove(other, out)
         mine.mkdir(exist_ok=True)
         yield Kept(mine, executor, progress)
-        _remove(folder if alone else mine, out)
+        _remove(folder, out)
 
 
 def _remove(folder: Path, out: Path) -> None:

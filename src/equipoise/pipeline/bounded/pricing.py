@@ -64,11 +64,10 @@ def units_priced(policy: Policy, given: Decided, at: Ints) -> UnitPart:
 
 def units_table(units: UnitPart) -> pa.Table:
     """Units as a table of one chunk, which can be read where it lies."""
-    n, k = units.worth.shape
-    cost = np.broadcast_to(units.cost, (n, k))
-    columns = {"worth": units.worth, "cost": cost, "cube": units.cube.reshape(len(units.cube), -1)}
-    if len(units.cube) < n:
-        del columns["cube"]
+    (n, k), q = units.worth.shape, units.cube.shape[2]
+    columns = {"worth": units.worth, "cost": np.broadcast_to(units.cost, (n, k))}
+    if len(units.cube) == n:
+        columns["cube"] = units.cube.reshape(n, k * q)
     arrays = {
         name: pa.FixedSizeListArray.from_arrays(
             pa.array(np.ascontiguousarray(values).ravel()), values.shape[1]
@@ -78,7 +77,7 @@ def units_table(units: UnitPart) -> pa.Table:
     kinds = [
         [list(labels), np.frombuffer(opens, np.bool_).tolist()] for labels, opens in units.kinds
     ]
-    about = {"columns": list(units.columns), "kinds": kinds, "candidates": k}
+    about = {"columns": list(units.columns), "kinds": kinds, "candidates": k, "counted": q}
     table = pa.table({**arrays, "kind": pa.array(units.kind)})
     return table.replace_schema_metadata({ABOUT: json.dumps(about).encode()})
 
@@ -94,7 +93,8 @@ def read_units(file: str) -> UnitPart:
         flat = chunks[0].flatten() if chunks else pa.array([], pa.float64())
         return flat.to_numpy(zero_copy_only=True)
 
-    cube = values("cube").reshape(n, k, -1) if "cube" in table.column_names else np.zeros((1, k, 1))
+    counted = "cube" in table.column_names
+    cube = values("cube").reshape(n, k, about["counted"]) if counted else np.zeros((1, k, 1))
     kinds = tuple((tuple(labels), np.array(o, np.bool_).tobytes()) for labels, o in about["kinds"])
     kind = table["kind"].to_numpy()
     columns = tuple(about["columns"])
@@ -113,8 +113,8 @@ def priced(
     executor: Executor,
     progress: Progress,
 ) -> tuple[Policy, PartitionedAllocation | None]:
-    """The policy with prices that make its demands hold on all units of files, and how they were
-    found; as it is where it has no demands, or gives nobody an offer.
+    """The policy with the demands of all units of files, and prices that make them hold there, and
+    how they were found; as it is where it has no demands, or gives nobody an offer.
     """
     if not policy.demands or not any(policy.weights):
         return policy, None
@@ -130,9 +130,6 @@ def priced(
         hold=True,
         progress=progress,
     )
-    named = {
-        d.name: float(price) for d, price in zip(found.demands, found.held_prices, strict=True)
-    }
-    prices = tuple(named[demand.name] for demand in policy.demands)
     plain = replace(policy, low_prices=(), low_share=0.0, tie_penalty=0.0)
-    return replace(plain, prices=prices), found
+    prices = tuple(map(float, found.held_prices))
+    return replace(plain, demands=found.demands, prices=prices), found

@@ -53,6 +53,7 @@ from equipoise.report.page import render_report
 from equipoise.scale.executor import Executor, executor_of
 from equipoise.scale.partitions import Partition, partitions_of
 from equipoise.scale.reduction import Tree
+from equipoise.scale.shards import check_unchanged, fingerprint
 
 PARTITION = 1_000_000  # rows, about
 METHOD = (
@@ -98,7 +99,7 @@ def run_bounded(
     total = sum(part.rows or 0 for part in partitions)
     names = source_columns(places(plan), plan.log.version)
     asked = asked_of(plan, named_columns(plan.log, names), total)
-    key = digest_of(plan.text or plan.model_dump_json(), partitions)
+    key, before = digest_of(plan.model_dump_json() + plan.text, partitions), fingerprint(partitions)
     with keeping(place, key, executor, progress) as kept:
         sample = read_sample(plan, partitions, asked, kept)
         whole = of_all_rows(plan, sample)
@@ -118,6 +119,7 @@ def run_bounded(
             tree.put(number, sums)
         judgement = Judgement(judged, tree.result())
         findings = tell(learnt.findings, learnt.study, sample, every, judgement, len(partitions))
+        check_unchanged(partitions, before)
         with replacing(place, files.EARLIER_RUN) as beside:
             beside.mkdir()
             plain = without_places(plan.text)
@@ -136,8 +138,7 @@ def refuse_unserved(plan: Plan) -> None:
         "[log] eligible": plan.log.eligible is not None,
         "[policy] keep": policy.keep is not None,
         "[policy] start": policy.start is not None,
-        "[policy] limits": bool(policy.limits),
-        "a total of [policy.group_budgets]": any(b.total is not None for b in policy.group_budgets),
+        '[policy.limits] model = "own"': any(limit.model == "own" for limit in policy.limits),
     }
     for what, asked in asks.items():
         if asked:
@@ -169,6 +170,9 @@ def of_all_rows(plan: Plan, sample: Sample) -> Plan:
         if getattr(policy, name) is not None
     }
     update["caps"] = tuple(_per_head(cap, n) for cap in policy.caps)
+    update["group_budgets"] = tuple(
+        _per_head(own, sample.heads.get((own.column, own.group), 0)) for own in policy.group_budgets
+    )
     outcomes = {
         name: own.model_copy(update={"kind": sample.kinds[name]}) if own.kind is None else own
         for name, own in (plan.log.outcomes or {}).items()
@@ -184,8 +188,8 @@ def of_all_rows(plan: Plan, sample: Sample) -> Plan:
 
 
 def _per_head(amount: Any, n: int) -> Any:
-    """A total as so much per head of n units."""
-    if amount.total is None:
+    """A total as so much per head of n units; as it is where there are none, to be refused."""
+    if amount.total is None or n == 0:
         return amount
     head = "share" if hasattr(amount, "share") else "per_head"
     return amount.model_copy(update={"total": None, head: amount.total / n})
@@ -202,13 +206,12 @@ def with_prices(learnt: Learnt, kept: Kept, scored: str, count: int) -> tuple[Le
     )
     if found is None:
         return learnt, None
-    price = {d.name: float(p) for d, p in zip(found.demands, found.prices, strict=True)}
-    binds = {d.name: Allocation.binds(found, r) for r, d in enumerate(found.demands)}  # type: ignore[arg-type]
-    rows = [
-        {**row, "price": price[name] * binds[name], "binding": binds[name]}
-        for row in learnt.findings["policy"]["demands"]
-        if (name := row["name"])
-    ]
+    rows = []
+    for r, demand in enumerate(found.demands):
+        terms = Allocation.terms(found, r, max(float(found.heads[r]), 1.0))  # type: ignore[arg-type]
+        price = terms["price"] if terms["binding"] else 0.0
+        about = {"name": demand.name, "kind": demand.kind, "metric": demand.metric}
+        rows.append({**about, **terms, "price": price})
     policy = {**learnt.findings["policy"], "demands": rows}
     findings = {**learnt.findings, "policy": policy}
     scorer = replace(learnt.scorer, policy=rule)

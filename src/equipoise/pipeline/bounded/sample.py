@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from equipoise.core import columns
 from equipoise.core.arrays import Ints
@@ -33,7 +34,7 @@ class Asked:
     """What is read of a partition.
 
     columns : of the log.   roles : of what names a row.   unsaid : outcomes whose kind nobody said.
-    seed : of the draws.   share : of the units.
+    seed : of the draws.   share : of the units.   groups : (column, label) whose rows are counted.
     """
 
     columns: tuple[str, ...]
@@ -41,6 +42,7 @@ class Asked:
     unsaid: tuple[str, ...]
     seed: int
     share: float
+    groups: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,13 @@ class SampleReader:
     asked: Asked
 
     def answer(self) -> Answer:
-        """The rows of the sample, their numbers, a hash of what names each row, and the places of
-        the outcomes' kinds in `ORDER`.
+        """The rows of the sample, their numbers, a hash of what names each row, the places of the
+        outcomes' kinds in `ORDER`, and how many rows groups have.
         """
         asked, at = self.asked, self.part.start or 0
         tables, rows, names = [], [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
         kinds = np.zeros(len(asked.unsaid), np.int64)
+        heads = np.zeros(len(asked.groups), np.int64)
         for batch in self.part.batches(asked.columns):
             table = columns.plain_table(pa.Table.from_batches([batch]))
             draw = unit_draws(table, asked.roles, asked.seed, SAMPLE)
@@ -65,14 +68,22 @@ class SampleReader:
             rows.append(at + some)
             names.append(name_words(table, asked.roles))
             kinds = np.maximum(kinds, [_kind(table[name]) for name in asked.unsaid])
+            for g, (column, label) in enumerate(asked.groups):
+                heads[g] += _heads(table[column], label)
             at += table.num_rows
         arrays = {
             "rows": np.concatenate(rows),
             "names": np.concatenate(names),
             "kinds": kinds,
+            "heads": heads,
             "count": np.array([at - (self.part.start or 0)]),
         }
         return Answer(arrays, {ROWS: pa.concat_tables(tables)})
+
+
+def _heads(column: pa.ChunkedArray, label: str) -> int:
+    """How many rows have a label."""
+    return int(pc.sum(pc.equal(columns.labels(column), label)).as_py() or 0)
 
 
 def _kind(column: pa.ChunkedArray) -> int:
@@ -87,7 +98,7 @@ class Sample:
 
     table : its rows, n.   rows : (n,) their numbers in the log.   total : the rows of the log.
     share : of the units.   kinds : of outcomes that nobody named.   names : files of the hashes of
-    what names every row.
+    what names every row.   heads : rows of the groups that were asked for.
     """
 
     table: pa.Table
@@ -96,6 +107,7 @@ class Sample:
     share: float
     kinds: dict[str, Kind]
     names: list[Path]
+    heads: dict[tuple[str, str], int]
 
 
 def named_columns(log: LogPlan, every: Sequence[str]) -> tuple[str, ...]:
@@ -130,7 +142,10 @@ def asked_of(plan: Plan, columns_: tuple[str, ...], total: int) -> Asked:
     )
     unsaid = tuple(name for name, own in (log.outcomes or {}).items() if own.kind is None)
     share = min(MOST_SHARE, plan.run.learn_rows / total)
-    return Asked(columns_, roles, unsaid, plan.run.seed, share)
+    budgets = plan.policy.group_budgets
+    totals = {(own.column, own.group): None for own in budgets if own.total is not None}
+    groups = tuple(group for group in totals if group[0] in columns_)
+    return Asked(columns_, roles, unsaid, plan.run.seed, share, groups)
 
 
 def read_sample(
@@ -142,13 +157,21 @@ def read_sample(
     """The sample of a plan's log."""
     rows: dict[int, Ints] = {}
     kinds, total = np.zeros(len(asked.unsaid), np.int64), 0
+    heads = np.zeros(len(asked.groups), np.int64)
     work = kept.each(STAGE, SampleReader, partitions, asked, "sample")
     for place, arrays in work:
         rows[place] = arrays["rows"]
         kinds, total = np.maximum(kinds, arrays["kinds"]), total + int(arrays["count"][0])
+        heads += arrays["heads"]
         size = sum(map(len, rows.values()))
         if size > LARGEST * max(plan.run.learn_rows, 1):
             _too_large(plan, size)
+    size = sum(map(len, rows.values()))
+    if size in (0, total):
+        must = "be some of the rows, so that the others judge"
+        fix = "have a finer [log] group, or a [run] learn_rows of all rows, if memory allows"
+        got = f"{size:,} of {total:,} rows, in whole units"
+        raise DataError("the sample to learn from", must, got, fix=fix)
     places = range(len(partitions))
     tables = [kept.table(STAGE, place, ROWS) for place in places]
     return Sample(
@@ -158,6 +181,7 @@ def read_sample(
         asked.share,
         {name: ORDER[kind] for name, kind in zip(asked.unsaid, kinds, strict=True)},
         [kept.place(STAGE, place) / ARRAYS for place in places],
+        dict(zip(asked.groups, heads.tolist(), strict=True)),
     )
 
 

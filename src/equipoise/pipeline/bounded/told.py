@@ -19,7 +19,7 @@ from equipoise.evaluation.average import AverageEffects, stacked
 from equipoise.evaluation.lift import relative_lift
 from equipoise.pipeline.bounded.blocks import BlockMeans, add_rows, whole_numbers
 from equipoise.pipeline.bounded.checks import AllRows, balance_of, checks_of_all
-from equipoise.pipeline.bounded.judging import Judged
+from equipoise.pipeline.bounded.judging import Judged, open_patterns
 from equipoise.pipeline.bounded.kept import Arrays
 from equipoise.pipeline.bounded.keys import BLOCK, unit_draws, unit_of
 from equipoise.pipeline.bounded.rankings import rankings_of
@@ -72,14 +72,22 @@ class Judgement:
 
     @property
     def expected(self) -> tuple[Floats, float]:
-        """The mean expected cost of each candidate, (k,), and of the rule's choices."""
-        cost = self.sums["counts"][1 + self.cells : -1] / max(self.rows, 1)
+        """The mean expected cost of each candidate where it is open, (k,), and of the rule's
+        choices.
+        """
+        cost = self.sums["counts"][1 + self.cells :][: self.cells] / max(self.rows, 1)
         return cost[:-1], float(cost[-1])
+
+    @property
+    def open(self) -> Floats:
+        """The share of rows that each candidate is open to, (k,)."""
+        share: Floats = self.sums["counts"][1 - self.cells :] / max(self.rows, 1)
+        return share
 
     @property
     def gap(self) -> float | None:
         """The share of the best objective that may be missing; None where nothing bounds it."""
-        bound, worth = self.judged.bound, float(self.sums["counts"][-1])
+        bound, worth = self.judged.bound, float(self.sums["counts"][1 + 2 * self.cells])
         if bound is None or not bound > 0:
             return None
         return max(bound - worth, 0.0) / bound
@@ -90,22 +98,30 @@ class Judgement:
         return self.values[:, :, self.judged.layout.chosen]
 
     def constant(self, share: Floats) -> Floats:
-        """The same sums of cells given at random by these shares of the candidates, (k,)."""
-        layout = self.judged.layout
-        scores = self.values[:, :, layout.scores].reshape(*self.values.shape[:2], self.cells, -1)
-        gains = np.einsum("cfam,a->cfm", scores[:, :, 1:] - scores[:, :, :1], share)
+        """The same sums of candidates given at random, each in its share of those whom it is open
+        to, (k,).
+        """
+        layout, shape = self.judged.layout, self.values.shape[:2]
+        if layout.limited:
+            each = self.values[:, :, layout.opened].reshape(*shape, self.cells - 1, -1)
+        else:
+            scores = self.values[:, :, layout.scores].reshape(*shape, self.cells, -1)
+            each = scores[:, :, 1:] - scores[:, :, :1]
+        gains = np.einsum("cfam,a->cfm", each, share)
         spend = self.values[:, :, layout.spend] @ share
         return np.concatenate([gains, spend[:, :, None]], axis=2)
 
     def at_equal_spend(self) -> Floats:
-        """The shares (k,) of the rule's candidates given at random at its expected spend, or to
-        everybody.
+        """The shares (k,) of the rule's candidates, of those whom each is open to, given at random
+        at its expected spend, or to everybody.
         """
         price, spent = self.expected
-        share = self.shares[1:]
+        share = self.shares[1:] / np.maximum(self.open, np.finfo(np.float64).tiny)
         at_random = float(price @ share)
         given = share * (spent / at_random if at_random > 0 else 1.0)
-        return given / max(float(given.sum()), 1.0)
+        there = open_patterns(self.judged.scorer)[self.sums["open_to"] > 0]
+        most = given @ there.T if len(there) else given.sum()
+        return given / max(float(np.max(most)), 1.0)
 
     def intervals(
         self, gains: Floats, means: BlockMeans | None = None
@@ -148,10 +164,10 @@ def rivals_of(judgement: Judgement, names: Sequence[str]) -> list[Rival]:
     ]
     for a, name in enumerate(names[1:]):
         sums = judgement.constant(np.eye(k)[a])
-        policies.append((f"everybody: {name}", "constant", sums, 1.0))
+        policies.append((f"everybody: {name}", "constant", sums, float(judgement.open[a])))
     share = judgement.at_equal_spend()
     lots = judgement.constant(share)
-    policies.append(("random at equal cost", "random", lots, float(share.sum())))
+    policies.append(("random at equal cost", "random", lots, float(share @ judgement.open)))
     rows: list[Rival] = []
     for policy, kind, sums, treated in policies:
         values, spend = judgement.intervals(sums)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ from equipoise.core.errors import InputError, PlanError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.folds import fold_ids
 from equipoise.core.log import Log
+from equipoise.core.parallel import in_order
 from equipoise.core.periods import period_weights
 from equipoise.core.progress import Progress, silent
 from equipoise.core.space import Space
@@ -128,7 +129,7 @@ def fit_model(
     features = FeatureMap().fit(log.features)
     model = with_space(estimator, log.space)
     if propensity is not None and not isinstance(propensity, np.ndarray):
-        model = with_bends(model)
+        propensity, model = clone(propensity), with_bends(model)
     X = features_for(model, features, log.features)
     probability = log.propensity if propensity is None else propensity
     if log.eligible is not None and not isinstance(probability, np.ndarray):
@@ -278,37 +279,62 @@ def cross_fit(
     """
     check_own(log, fold, own)
     count = int(fold.max()) + 1
-    parts, shared, rows = [], [], []
-    steps = range(1, min(count, 3))
-    swapped: dict[int, list[tuple[Ints, Effects]]] = {step: [] for step in steps}
-    shipped: Model | None = None
-    for f in range(count):
-        progress("effects", f, count)
-        inside = np.flatnonzero(fold == f)
-        outside = np.flatnonzero(fold != f)
-        probability = propensity[outside] if isinstance(propensity, np.ndarray) else propensity
-        others, units = log.take(outside), log.table.take(pa.array(inside))
-        alone = fit_model(others, estimator, probability, fitted_metrics(others, cost))
-        model = _fit_own(others, estimator, probability, own, alone, cost)
-        shipped = model if shipped is None else shipped
-        shared.append(alone.effects(units))
-        parts.append(model.with_own(shared[-1], units))
-        rows.append(inside)
-        for step in steps:
-            after = np.flatnonzero(fold == (f + step) % count)
-            after = swap_rows(after, log.order, count, log.groups)
-            units = log.table.take(pa.array(after))
-            swapped[step].append((after, model.with_own(alone.effects(units), units)))
-    progress("effects", count, count)
+    progress("effects", 0, count)
+    case = FoldCase(log, estimator, fold, propensity, own, cost)
+    folds = [*in_order(_fit_fold, range(count), case, progress=progress, what="effects")]
+    shipped = folds[SHIPPED].model
     if shipped is None:
         raise InputError("the folds", "be one or more", count)
-    order = np.concatenate(rows)
+    order = np.concatenate([one.rows for one in folds])
     return CrossFit(
-        _in_order(parts, order),
+        _in_order([one.effects for one in folds], order),
         shipped,
-        _in_order(shared, order) if own else None,
-        tuple(_swapped(parts) for parts in swapped.values()),
+        _in_order([one.shared for one in folds], order) if own else None,
+        tuple(_swapped(parts) for parts in zip(*(one.swapped for one in folds), strict=True)),
     )
+
+
+class FoldCase(NamedTuple):
+    """What the fits of all folds are given, as `cross_fit` is."""
+
+    log: Log
+    estimator: Any
+    fold: Ints
+    propensity: Any
+    own: Own
+    cost: Any
+
+
+class FoldFit(NamedTuple):
+    """What the fit of a fold leaves: the fold's rows, their effects by the model of all others and
+    with those of groups, rows of the next folds and theirs, and the model where it ships.
+    """
+
+    rows: Ints
+    shared: Effects
+    effects: Effects
+    swapped: list[tuple[Ints, Effects]]
+    model: Model | None
+
+
+def _fit_fold(f: int, case: FoldCase) -> FoldFit:
+    """Fit on the rows outside a fold."""
+    log, estimator, fold, propensity, own, cost = case
+    count = int(fold.max()) + 1
+    inside, outside = np.flatnonzero(fold == f), np.flatnonzero(fold != f)
+    probability = propensity[outside] if isinstance(propensity, np.ndarray) else propensity
+    others, units = log.take(outside), log.table.take(pa.array(inside))
+    alone = fit_model(others, estimator, probability, fitted_metrics(others, cost))
+    model = _fit_own(others, estimator, probability, own, alone, cost)
+    shared = alone.effects(units)
+    effects = model.with_own(shared, units)
+    swapped = []
+    for step in range(1, min(count, 3)):
+        after = np.flatnonzero(fold == (f + step) % count)
+        after = swap_rows(after, log.order, count, log.groups)
+        units = log.table.take(pa.array(after))
+        swapped.append((after, model.with_own(alone.effects(units), units)))
+    return FoldFit(inside, shared, effects, swapped, model if f == SHIPPED else None)
 
 
 def with_std_error(estimator: Any, replicates: int, seed: int) -> Any:
@@ -386,7 +412,7 @@ def cross_fit_effects(
     return cross_fit(log, estimator, log_folds(log, cv, random_state), learner).effects
 
 
-def _swapped(parts: list[tuple[Ints, Effects]]) -> Swapped:
+def _swapped(parts: Sequence[tuple[Ints, Effects]]) -> Swapped:
     """The swapped effects of all folds, sorted by row."""
     rows = np.concatenate([part for part, _ in parts])
     fold = np.repeat(np.arange(len(parts)), [len(part) for part, _ in parts])

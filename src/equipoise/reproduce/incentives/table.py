@@ -95,15 +95,19 @@ def build(
         def say(what: str, done: int, total: int, family: Family = family) -> None:
             progress(f"{family.name}: seeds", done, total)
 
-        def one(seed: int, family: Family = family) -> Scores:
-            return family.one(seed, small)
-
-        runs = each_world(seeds, {"small": small}, one, out / family.name, say)
+        shared = family.name, small
+        runs = each_world(seeds, {"small": small}, family_scores, shared, out / family.name, say)
         tables += [_filled(family, table, runs) for table in family.tables]
     results = {"what": "incentives", "small": small, "seeds": list(seeds), "tables": tables}
     write_text(out / "results.json", json.dumps(results, indent=1) + "\n")
     write_text(out / "results.md", as_markdown(results))
     return results
+
+
+def family_scores(seed: int, name: str, small: bool) -> Scores:
+    """The scores of a family."""
+    family: Family = Registry("tables of incentives", FAMILIES).load(name)
+    return family.one(seed, small)
 
 
 def _filled(family: Family, table: Table, runs: Sequence[Scores]) -> dict[str, Any]:
