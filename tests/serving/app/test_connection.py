@@ -148,3 +148,15 @@ def test_clients_that_leave_leave_no_place_taken(service, http):
     with talk(service) as one:
         one.link.sendall(one.decide("0000005"))
         assert one.reply()[0] == 200
+
+
+def test_a_refusal_that_waits_for_its_turn_does_not_wait_for_its_body(service):
+    """In one packet with a request that is answered first; the rest of the body may never come."""
+    with talk(service) as one:
+        live = one.head(method="GET", target="/health/live")
+        refused = one.head("content-length: 100").replace(b"Bearer eq_", b"Bearer no_")
+        one.link.sendall(live + refused)
+        one.link.settimeout(4)  # a body has five seconds
+        assert [one.reply()[0] for _ in range(2)] == [200, 401]
+        one.link.sendall(b" " * 100 + one.decide("0000006"))
+        assert one.reply()[2]["unit"] == "0000006"

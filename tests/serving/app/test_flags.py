@@ -104,3 +104,11 @@ def test_a_context_becomes_features():
     )
     assert asked.features == {"n": 3.0, "s": "a", "b": True, "z": None}
     assert request_of(RequestInHand({"targetingKey": "u", "l": [1]})).features is None
+
+
+def test_a_number_beyond_float64_is_no_error_of_ours(http):
+    body = b'{"context":{"targetingKey":"0000003","age":%b}}' % (b"9" * 400)
+    for path in ("/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/shop"):
+        failed = ask(http, path, body, 400)
+        assert failed["errorCode"] == "PARSE_ERROR"
+        assert "age must be a number within float64" in failed["errorDetails"]

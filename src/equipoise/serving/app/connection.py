@@ -286,11 +286,14 @@ class Connection(HttpToolsProtocol):
             elif self._unread[1] < unread:
                 self.transport.abort()
         elif self.coming_since is not None and not self._is_busy():
-            coming = self._coming is not None and not self._coming.answered
+            request = self._coming
+            if request is not None and request.error is not None and not request.answered:
+                self._refuse(request, request.error)  # what was before it is answered now
+                return
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if self._in_head and size > LARGEST:
                 self._turn_away(too_large(LARGEST, "the head", 431))
-            elif self.coming_since < late and not coming:
+            elif self.coming_since < late and (request is None or request.answered):
                 self._turn_away(too_slow(self.bodies.seconds, "the head"))
 
     def _turn_away(self, error: Refusal) -> None:

@@ -163,7 +163,7 @@ def request_of(asked: EvaluationRequest) -> DecideRequest:
     Raises
     ------
     InputError
-        Where the targeting key is missing or no text.
+        Where the targeting key is missing or no text, or a number is none of float64.
 
     Examples
     --------
@@ -177,11 +177,20 @@ def request_of(asked: EvaluationRequest) -> DecideRequest:
         fix = "set the targeting key to the unit's id"
         raise NoTargetingKey("targetingKey", "be text", got, "context", fix)
     features = {
-        name: float(value) if type(value) is int else value
+        name: _number(name, value) if type(value) is int else value
         for name, value in context.items()
         if value is None or isinstance(value, str | float | bool | int)
     }
     return DecideRequest(unit=unit, features=features or None)
+
+
+def _number(name: str, value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        fix = "send a smaller number"
+        got = f"one of {value.bit_length():,} bits"
+        raise InputError(name, "be a number within float64", got, "context", fix) from error
 
 
 def evaluation(key: str, policy: str, answer: DecideAnswer) -> Evaluation:

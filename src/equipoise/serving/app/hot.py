@@ -64,7 +64,7 @@ class HotRequest(msgspec.Struct, gc=False):
         Whether the connection stays open after the answer.
     body : bytes or bytearray
         What came of it.
-    error : Exception or None
+    error : Refusal or None
         Why it is refused.
     admitted : bool
         Whether it counts among those in hand.
@@ -78,7 +78,7 @@ class HotRequest(msgspec.Struct, gc=False):
     route: HotRoute
     keep: bool
     body: bytes | bytearray = b""
-    error: Exception | None = None
+    error: Refusal | None = None
     admitted: bool = False
     waits: bool = False
     answered: bool = False
