@@ -29,6 +29,7 @@ from equipoise.serving.engine.controls import Controls
 from equipoise.serving.explorer.units import keep_units
 from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.monitors.alarms import Alarm, Figure, Report
+from equipoise.serving.records import ErasedRecord
 from equipoise.serving.snapshots.build import build_snapshot
 from equipoise.serving.snapshots.channels import Channels
 from equipoise.serving.snapshots.publish import publish
@@ -331,3 +332,25 @@ def test_what_the_monitors_wrote_is_shown(tmp_path: Path):
     assert (watched.alarms[0].text, watched.alarms[0].since) == ("age has changed", NS * 1e-9)
     (tmp_path / "monitors.json").write_text("{")
     assert console.watched() is None
+
+
+def test_a_unit_that_was_forgotten_has_no_history_whichever_worker_was_told(
+    tmp_path: Path, chromium
+):
+    """The tombstone is in an older file of another worker, beyond the newest ones."""
+    logs = [DecisionLog(tmp_path / "log", slot) for slot in (0, 1)]
+    for _ in range(7):
+        write_decisions(logs[1], CELLS, time.time(), count=1)
+        logs[1].roll()
+    assert len(FolderConsole(tmp_path).unit("user-0").lines) >= 7
+    logs[0].append(ErasedRecord("user-0", time.time_ns()))
+    lines = FolderConsole(tmp_path).unit("user-0").lines
+    assert [line.what for line in lines] == ["erased"]
+    write_decisions(logs[1], CELLS, time.time() + 3600, count=1)
+    with served(FolderConsole(tmp_path)) as url:
+        opened(chromium, f"{url}/units?unit=user-0")
+        table = chromium.ask("document.querySelector('main').innerText")
+    assert table.count("got ") == 1
+    assert "it asked to be forgotten" in table
+    for log in logs:
+        log.close()

@@ -28,7 +28,8 @@ from equipoise.serving.console.data import (
 from equipoise.serving.console.tail import LogTail
 from equipoise.serving.engine.controls import Controls
 from equipoise.serving.explorer.states import ExplorerState, ExplorerStates
-from equipoise.serving.log.segments import decode, frames, segments_of
+from equipoise.serving.log.erasure import mark_of
+from equipoise.serving.log.segments import Segment, decode, frames, segments_of
 from equipoise.serving.monitors.alarms import Report
 from equipoise.serving.reasons import BY_CODE
 from equipoise.serving.records import (
@@ -239,22 +240,43 @@ def unit_lines(log: Path, unit: str) -> list[UnitLine]:
     """
     if not log.is_dir():
         return []
-    newest = sorted(segments_of(log), key=lambda one: -one.created)[:SEGMENTS]
-    paths = [segment.path for segment in reversed(newest)]
+    paths, mark = _newest(log), mark_of(unit)
     cells: dict[tuple[str, int], tuple[str, ...]] = {}
-    lines, own = [], set()
+    decided: list[tuple[DecisionRecord, tuple[str, ...]]] = []
+    erased = -1
     for path, record in _records(paths):
         if isinstance(record, Context):
             cells[path.name, record.number] = record.cells
         elif isinstance(record, DecisionRecord) and record.unit == unit:
-            own.add(record.id)
-            names = cells.get((path.name, record.context), ())
-            lines.append(_decided(record, names))
-        elif isinstance(record, ErasedRecord) and record.unit == unit:
-            lines, own = [UnitLine(record.ns * NS, "erased", "it asked to be forgotten")], set()
-    if own:
+            decided.append((record, cells.get((path.name, record.context), ())))
+        elif isinstance(record, ErasedRecord) and record.unit in (unit, mark):
+            erased = max(erased, record.ns)
+    decided = [one for one in decided if one[0].ns > erased]
+    lines = [_decided(record, names) for record, names in decided]
+    if erased >= 0:
+        lines.append(UnitLine(erased * NS, "erased", "it asked to be forgotten"))
+    if own := {record.id for record, _ in decided}:
         lines += [line for _, record in _records(paths) for line in _came(record, own)]
     return sorted(lines, key=lambda line: -line.at)
+
+
+def _newest(log: Path) -> list[Path]:
+    """The newest segments, and whatever was written beside them: a tombstone is where the worker
+    wrote it that was told, and not where the unit's decisions are.
+    """
+    every = segments_of(log)
+    first = min([one.created for one in sorted(every, key=_created)[-SEGMENTS:]], default=0)
+    last = {one.slot: one for one in every}
+    kept = [
+        one
+        for one, after in zip(every, every[1:] + every[:1], strict=True)
+        if one is last[one.slot] or after.created > first
+    ]
+    return [one.path for one in sorted(kept, key=_created)]
+
+
+def _created(segment: Segment) -> int:
+    return segment.created
 
 
 def _records(paths: Iterable[Path]) -> Iterator[tuple[Path, Record]]:
