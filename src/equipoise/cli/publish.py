@@ -307,6 +307,15 @@ def state_beside(run: Path) -> Path:
     return (run.parent if run.name == "policy" else run).parent / f"{folder.name}-serving"
 
 
+def policy_of(state: Path) -> str:
+    """What a service calls its policy where the settings do not say.
+
+    >>> policy_of(Path("runs/voucher-serving"))
+    'voucher'
+    """
+    return state.name.removesuffix("-serving") or "policy"
+
+
 def _user(by: str | None) -> str:
     """Who publishes; nobody where the system does not say."""
     import getpass

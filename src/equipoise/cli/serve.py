@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from equipoise.cli.publish import state_beside
+from equipoise.cli.publish import policy_of, state_beside
 from equipoise.cli.source import Quiet
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def serve(
     place = state or state_beside(run or Path())
     launch = Launch(str(place), "" if config is None else str(config), given, empty)
     if "policy" not in launch.settings().config.model_fields_set:
-        given["policy"] = place.name.removesuffix("-serving") or "policy"
+        given["policy"] = policy_of(place)
     must_be_writable(place)
     if run is not None:
         with progress(quiet) as told:

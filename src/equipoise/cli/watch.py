@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equipoise.cli.publish import policy_of
 from equipoise.cli.source import AsJson
 
 if TYPE_CHECKING:
@@ -73,17 +74,16 @@ def watch(
 
 
 def _opened(log: Path, config: Path | None) -> Watch:
-    """Monitors of a log, and of the budget's book where there is one beside it."""
+    """Monitors of a log, and of the budget's book: beside it, or in Redis as the settings say."""
     from equipoise.serving.config import ServeConfig, read_config
-    from equipoise.serving.ledger.sqlite_book import SqliteBook
-    from equipoise.serving.monitors.beside import BOOK
-    from equipoise.serving.monitors.books import Books
+    from equipoise.serving.monitors.books import book_name, open_books
     from equipoise.serving.monitors.watch import Watch
 
     settings = ServeConfig() if config is None else read_config(config)
-    paths = (log / BOOK, log.parent / BOOK)
-    books = next((Books(SqliteBook(path, None)) for path in paths if path.exists()), None)
-    return Watch(log, settings.monitors, books)
+    state = log if (log / "log").is_dir() else log.parent
+    if "policy" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"policy": policy_of(state)})
+    return Watch(log, settings.monitors, open_books(state, book_name(settings)))
 
 
 def lines(report: Report) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.monitors.alarms import Board, level
 from equipoise.serving.monitors.books import Books
 from equipoise.serving.monitors.chances import adjusted, probability_test, psi_test, share_test
-from equipoise.serving.monitors.drift import Bins, Blocks
+from equipoise.serving.monitors.drift import MOST, Bins, Blocks, feature_columns
 from equipoise.serving.monitors.watch import Watch, follow
 from equipoise.serving.records import NO_BUDGET, DecisionRecord, SpendRecord
 
@@ -100,7 +101,19 @@ def test_false_alarms_are_as_rare_as_promised():
     assert 0.3 * promised < loud / 150 < promised + 3 * np.sqrt(promised / 150)
 
 
-def _five(rows):
+def test_columns_that_clients_make_up_are_bounded():
+    """And of what is watched nothing is lost by names that come once."""
+    board = Board(MonitorConfig())
+    blocks = Blocks(feature_columns, MonitorConfig(reference=200, block=100), board)
+    for row in range(300):
+        made_up = {f"{row} {place}": 1.0 for place in range(20)}
+        blocks.add(SimpleNamespace(features={"age": float(row % 50), **made_up}), 1, 0)
+    columns = {column for _, column, _ in board.figures}
+    assert "age" in columns
+    assert len(columns) == MOST
+
+
+def _five(rows, known):
     return {
         ("drift", str(place)): list(column) for place, column in enumerate(zip(*rows, strict=True))
     }

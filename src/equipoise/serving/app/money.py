@@ -18,15 +18,13 @@ from equipoise.serving.ledger.logged_money import logged_money
 from equipoise.serving.ledger.money import OPEN, Book, Entry, Rebuilt, micro, period_of
 from equipoise.serving.ledger.nodes import Nodes
 from equipoise.serving.ledger.pace import Pace, budget_demand
-from equipoise.serving.ledger.redis_book import RedisBook
+from equipoise.serving.ledger.redis_book import REDIS, RedisBook
 from equipoise.serving.ledger.sqlite_book import SqliteBook
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.log.recovery import money_of
 from equipoise.serving.log.segments import Segment, segments_of
 from equipoise.serving.machine import boot_id
 from equipoise.serving.snapshots.state import State
-
-REDIS = "EQUIPOISE_REDIS_URL"
 
 
 class Paced:

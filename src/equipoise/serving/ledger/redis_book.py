@@ -28,6 +28,7 @@ from equipoise.serving.ledger.money import (
     sums_of,
 )
 
+REDIS = "EQUIPOISE_REDIS_URL"  # of the environment
 FIELDS = Lease._fields[1:]  # of a lease's hash; its id is in the key
 LIBRARY = """
 local p = KEYS[1]
@@ -161,8 +162,8 @@ class RedisBook:
         As "redis://host:6379/0".
     name : str
         Of the budget: the beginning of its keys.
-    total : int
-        The budget of a period, in millionths.
+    total : int or None
+        The budget of a period, in millionths; None: the book stays as it is, there or not.
     period : int, default 0
         The present one.
     lost : callable, optional
@@ -181,7 +182,7 @@ class RedisBook:
         self,
         url: str,
         name: str,
-        total: int,
+        total: int | None,
         period: int = 0,
         lost: Callable[[], Rebuilt] = Rebuilt,
         deadline: float = 1.0,
@@ -192,6 +193,8 @@ class RedisBook:
             url, socket_timeout=deadline, socket_connect_timeout=deadline
         )
         self._scripts: dict[str, Any] = {}
+        if total is None:
+            return
         with self._told():
             there = self._client.exists(f"{self.name}:money")
         if not there:

@@ -17,13 +17,12 @@ from pathlib import Path
 
 import msgspec
 
-from equipoise.serving.config import MonitorConfig
-from equipoise.serving.ledger.sqlite_book import SqliteBook
+from equipoise.serving.config import MonitorConfig, ServeConfig
 from equipoise.serving.monitors.alarms import WORDS, Report
-from equipoise.serving.monitors.books import Books
+from equipoise.serving.monitors.books import book_name, open_books
 from equipoise.serving.monitors.watch import Watch, follow
 
-LOCK, REPORT, BOOK = "monitors.lock", "monitors.json", "book.sqlite"
+LOCK, REPORT = "monitors.lock", "monitors.json"
 NICE = 10
 LOOK = 0.5  # seconds between looks whether the worker still lives
 MONITORS = (*WORDS, "books")
@@ -41,17 +40,18 @@ class Beside:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        self._config: MonitorConfig | None = None
+        self._arguments: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
 
-    def look_after(self, config: MonitorConfig) -> None:
-        """Start it where nobody watches, and anew with other settings."""
-        if config != self._config:
+    def look_after(self, config: ServeConfig) -> None:
+        """Start it where nobody watches, and anew with other settings of monitors."""
+        arguments = [str(self.state), config.monitors.model_dump_json(), book_name(config)]
+        if arguments != self._arguments:
             self.close()
-        self._config = config
+        self._arguments = arguments
         ended = self._process is None or self._process.poll() is not None
-        if ended and config.every > 0 and not _is_watched(self.state):
-            command = [sys.executable, "-m", __name__, str(self.state), config.model_dump_json()]
+        if ended and config.monitors.every > 0 and not _is_watched(self.state):
+            command = [sys.executable, "-m", __name__, *arguments]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def close(self) -> None:
@@ -110,8 +110,8 @@ def gauges(state: Path) -> Iterator[Gauge]:
         yield "equipoise_alarm", {"monitor": monitor}, float(monitor in alarmed)
 
 
-def main(state: Path, config: MonitorConfig) -> None:
-    """Watch until the worker that started this is gone."""
+def main(state: Path, config: MonitorConfig, book: str) -> None:
+    """Watch until the worker that started this is gone; ``book``: as of `open_books`."""
     parent, stop = os.getppid(), threading.Event()
     if _hold(state) is None:
         return
@@ -123,10 +123,8 @@ def main(state: Path, config: MonitorConfig) -> None:
         stop.set()
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-    book = state / BOOK
-    books = Books(SqliteBook(book, None)) if book.exists() else None
-    follow(Watch(state, config, books), state / REPORT, stop, config.every)
+    follow(Watch(state, config, open_books(state, book)), state / REPORT, stop, config.every)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), MonitorConfig.model_validate_json(sys.argv[2]))
+    main(Path(sys.argv[1]), MonitorConfig.model_validate_json(sys.argv[2]), sys.argv[3])

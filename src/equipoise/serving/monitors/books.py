@@ -8,12 +8,72 @@ the book was read,
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
+from equipoise.core.errors import InputError
+from equipoise.serving.config import ServeConfig
 from equipoise.serving.errors import LedgerError
 from equipoise.serving.ledger.money import MILLION, Book, Lease, check
+from equipoise.serving.ledger.redis_book import REDIS, RedisBook
+from equipoise.serving.ledger.sqlite_book import SqliteBook
 from equipoise.serving.records import DecisionRecord, Record, SpendRecord
+from equipoise.serving.snapshots.state import State
+
+BOOK = "book.sqlite"
+
+
+def book_name(config: ServeConfig) -> str:
+    """What a service's book in Redis is called; "" where its book is the file of its folder.
+
+    Parameters
+    ----------
+    config : ServeConfig
+        Of the service.
+
+    Returns
+    -------
+    str
+        The policy's name.
+    """
+    shared = config.store.kind == "redis" and config.budget is not None
+    return config.policy if shared else ""
+
+
+def open_books(state: Path, name: str = "") -> Books | None:
+    """The book of a service, to be held against its log.
+
+    Parameters
+    ----------
+    state : Path
+        The folder of the service.
+    name : str, default ""
+        Of the book in Redis, as `book_name` says.
+
+    Returns
+    -------
+    Books or None
+        None where this folder's service has no book.
+
+    Raises
+    ------
+    InputError
+        Where the environment does not name the Redis.
+    LedgerError
+        Where the book's file cannot be read.
+    """
+    if not name:
+        return Books(SqliteBook(state / BOOK, None)) if (state / BOOK).exists() else None
+    url = os.environ.get(REDIS, "")
+    if not url:
+        fix = f"set {REDIS}, as in redis://host:6379/0"
+        raise InputError(REDIS, "name the Redis that has the book", "nothing", fix=fix)
+    if not State(state).numbered:
+        return None
+    node = State(state).node()
+    return Books(RedisBook(url, name, None), lambda slot: slot >> 16 == node)
 
 
 class Books:
@@ -23,10 +83,12 @@ class Books:
     ----------
     book : Book
         Of the service.
+    mine : callable, optional
+        Whether a lease's slot is one of this log's: a book in Redis has those of other machines.
     """
 
-    def __init__(self, book: Book) -> None:
-        self.book = book
+    def __init__(self, book: Book, mine: Callable[[int], bool] = lambda slot: True) -> None:
+        self.book, self._mine = book, mine
         self.first = 0  # when the log begins; leases of before are not in it
         self._spent: dict[int, int] = defaultdict(int)
         self._reserved: dict[int, int] = defaultdict(int)
@@ -41,8 +103,9 @@ class Books:
     def read_book(self) -> None:
         """Read the book, before what is new in the log."""
         try:
-            self._leases, self._there = self.book.leases(), True
-            self._wrong = check(self.book.sums(), self.book.leases())
+            every = self.book.leases()
+            self._wrong = check(self.book.sums(), every)
+            self._leases, self._there = [one for one in every if self._mine(one.slot)], True
         except LedgerError as error:
             self._leases, self._wrong, self._there = [], [str(error)], False
 

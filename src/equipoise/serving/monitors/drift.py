@@ -10,7 +10,7 @@ day.  Bins are tenths of the reference, levels where it has few, and one for wha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ from equipoise.serving.monitors.chances import psi_test
 TENTHS = np.linspace(0, 1, 11)[1:-1]
 LEVELS = 20  # of text; a number with fewer different values has one bin each
 Columns = Mapping[tuple[str, str], list[Any]]  # values by monitor and column
+Known = Collection[tuple[str, str]]  # columns of the reference; nothing before there is one
+MOST = 200  # features: whoever asks names them
 
 
 class Bins:
@@ -76,7 +78,7 @@ class Blocks:
     Parameters
     ----------
     columns : callable
-        Gives the columns of some rows.
+        Gives the columns of some rows, only those that the reference has where there is one.
     config : MonitorConfig
         How many rows, and what is an alarm.
     board : Board
@@ -87,7 +89,7 @@ class Blocks:
 
     def __init__(
         self,
-        columns: Callable[[Sequence[Any]], Columns],
+        columns: Callable[[Sequence[Any], Known], Columns],
         config: MonitorConfig,
         board: Board,
         least_psi: float | None = None,
@@ -121,7 +123,7 @@ class Blocks:
         self._rows.append(row)
         if len(self._rows) >= (self.config.block if self._bins else self.config.reference):
             rows, self._rows = self._rows, []
-            columns = self.columns(rows)
+            columns = self.columns(rows, self._bins)
             if not self._bins:
                 self._bins = {key: Bins(values) for key, values in columns.items()}
                 self.monitors |= {key[0] for key in columns}
@@ -153,18 +155,23 @@ class Blocks:
         self.board.look(figures, look, least=self.least)
 
 
-def feature_columns(rows: Sequence[Any]) -> Columns:
-    """The raw columns of decisions that the model took, and whether each was missing."""
-    names = sorted({name for row in rows for name in row.features})
+def feature_columns(rows: Sequence[Any], known: Known) -> Columns:
+    """The raw columns of decisions that the model took, and whether each was missing; at most
+    `MOST`, those that the most of the reference have.
+    """
+    names = {column for _, column in known}
+    if not known:
+        counts = Counter(name for row in rows for name in row.features)
+        names = set(sorted(counts, key=lambda name: (-counts[name], name))[:MOST])
     found: dict[tuple[str, str], list[Any]] = {}
-    for name in names:
+    for name in sorted(names):
         values = [row.features.get(name) for row in rows]
         found["drift", name] = values
         found["missing", name] = [not _is_there(value) for value in values]
     return found
 
 
-def score_columns(names: Sequence[str], rows: Sequence[Any]) -> Columns:
+def score_columns(names: Sequence[str], rows: Sequence[Any], known: Known) -> Columns:
     """The scores of each candidate, and what the units got."""
     scores = np.array([np.frombuffer(row.scores, "<f8") for row in rows])  # (n, k)
     found: dict[tuple[str, str], list[Any]] = {
@@ -174,6 +181,6 @@ def score_columns(names: Sequence[str], rows: Sequence[Any]) -> Columns:
     return found
 
 
-def unit_columns(rows: Sequence[Any]) -> Columns:
+def unit_columns(rows: Sequence[Any], known: Known) -> Columns:
     """Whether anything was known of each unit."""
     return {("unknown", "units"): [bool(row) for row in rows]}

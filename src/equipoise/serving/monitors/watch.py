@@ -25,6 +25,7 @@ from equipoise.serving.monitors.books import Books
 from equipoise.serving.monitors.drift import (
     Blocks,
     Columns,
+    Known,
     feature_columns,
     score_columns,
     unit_columns,
@@ -221,7 +222,7 @@ class Watch:
             )
 
 
-def _delays(name: str, rows: list[float]) -> Columns:
+def _delays(name: str, rows: list[float], known: Known) -> Columns:
     return {("delay", name): rows}
 
 

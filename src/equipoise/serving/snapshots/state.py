@@ -21,6 +21,7 @@ from equipoise.core.snapshot import sync
 
 LIVE, CANDIDATE = "live", "candidate"
 CHANNELS = (LIVE, CANDIDATE)
+NODE = "node"
 ID = re.compile("[0-9a-f]{64}")
 SHOWN = 12  # digits of an id that people read
 
@@ -96,9 +97,14 @@ class State:
         """The seed of the service's own draws: drawn once, from the system, and kept."""
         return self._drawn("seed")
 
+    @property
+    def numbered(self) -> bool:
+        """Whether a service of this folder ever shared a budget."""
+        return (self.path / NODE).exists()
+
     def node(self) -> int:
         """The number of this folder's service among those that share a budget, below 2^31."""
-        return self._drawn("node") >> 31
+        return self._drawn(NODE) >> 31
 
     def _drawn(self, name: str) -> int:
         """A number that is drawn once, and kept."""
