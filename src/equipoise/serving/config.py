@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from equipoise.core.durations import nanoseconds
 from equipoise.core.errors import InputError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -235,9 +236,14 @@ def read_config(path: Path | str) -> ServeConfig:
 def config_of(plain: dict[str, Any], where: str = "") -> ServeConfig:
     """The settings that a ``[serve]`` table gives."""
     try:
-        return ServeConfig.model_validate(plain)
+        config = ServeConfig.model_validate(plain)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(["serve", *(str(part) for part in first["loc"])])
         fix = f"known keys: {', '.join(ServeConfig.model_fields)}"
         raise InputError(key, first["msg"].lower(), first["input"], where, fix) from error
+    lengths = {"log.keep": config.log.keep, "log.erase_within": config.log.erase_within}
+    lengths |= {f"rewards.{name}.window": own.window for name, own in config.rewards.items()}
+    for key, text in {**lengths, "monitors.delay": config.monitors.delay}.items():
+        nanoseconds(text, f"serve.{key}")
+    return config

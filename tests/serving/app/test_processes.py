@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -24,8 +24,9 @@ from equipoise.serving.log.reader import read_records
 from equipoise.serving.records import DecisionRecord, EndRecord
 
 JSON = {"content-type": "application/json"}
-LIMITS = "[serve.limits]\nbody_bytes = {size}\ndrain_seconds = 0.3\nread_seconds = 1.0\n"
-SETTINGS = f"[serve]\nworkers = 2\n{QUIET}{LIMITS}"
+MOST = 5  # requests that a worker has in hand
+LIMITS = f"[serve.limits]\nin_flight = {MOST}\ndrain_seconds = 0.3\nread_seconds = 1.0\n"
+SETTINGS = f"[serve]\nworkers = 2\n{QUIET}{LIMITS}body_bytes = {{size}}\n"
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +94,50 @@ def test_settings_are_taken_all_or_none(pair):
     pair.process.send_signal(signal.SIGHUP)
     until(lambda: "settings not taken" in "".join(pair.err))
     assert status() == 413
+    file.write_text(SETTINGS.format(size=5000) + "[serve.store]\nkind = 'redis'\n")
+    pair.process.send_signal(signal.SIGHUP)
+    until(lambda: "must stay while the service runs" in "".join(pair.err))
+    assert status() == 413
     file.write_text(SETTINGS.format(size=5000))
     pair.process.send_signal(signal.SIGHUP)
     until(lambda: {status() for _ in range(6)} == {200})
+
+
+def test_a_replacement_runs_by_the_settings_that_were_taken(pair):
+    """Half of a file stands there meanwhile."""
+    (pair.state.parent / "serve.toml").write_text(SETTINGS.format(size=10)[:-40])
+    dead = workers_of(pair)[0]
+    os.kill(dead, signal.SIGKILL)
+    until(lambda: counted(pair, "equipoise_workers") == 1)
+    until(lambda: counted(pair, "equipoise_workers") == 2)
+    body = json.dumps({"unit": "a" * 1000}).encode()
+    for _ in range(6):
+        assert httpx.post(f"{pair.url}/decide", content=body, headers=JSON).status_code == 200
+    (pair.state.parent / "serve.toml").write_text(SETTINGS.format(size=5000))
+
+
+def test_a_worker_has_only_so_many_requests_in_hand_on_every_path(pair):
+    """Those without a token take no place of the others; and the console has a rate, too."""
+    host, port = pair.url.removeprefix("http://").split(":")
+    lines = f"host: {host}:{port}", "content-type: application/json", "content-length: 9"
+    for path in ("/admin/kill", "/console/login"):
+        with ExitStack() as stack:
+            slow = []
+            for _ in range(3 * MOST):
+                link = socket.create_connection((host, int(port)), timeout=30)
+                slow.append(stack.enter_context(link))
+                slow[-1].sendall("\r\n".join((f"POST {path} HTTP/1.1", *lines, "", "")).encode())
+            if path == "/console/login":
+                assert decide(pair, "0000031")["unit"] == "0000031"
+            statuses = [int(one.recv(12).split()[1]) for one in slow]
+        assert statuses.count(503) >= MOST
+        assert statuses.count(408) >= MOST
+    (pair.state.parent / "serve.toml").write_text(SETTINGS.format(size=5000) + "rate = 1.0\n")
+    pair.process.send_signal(signal.SIGHUP)
+    until(lambda: httpx.get(f"{pair.url}/console", timeout=30).status_code == 429)
+    (pair.state.parent / "serve.toml").write_text(SETTINGS.format(size=5000))
+    pair.process.send_signal(signal.SIGHUP)
+    until(lambda: {decide(pair, "0000032").get("unit") for _ in range(6)} == {"0000032"})
 
 
 def answered(operation, url: str, examples: int) -> set[int]:

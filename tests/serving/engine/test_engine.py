@@ -22,7 +22,7 @@ from fixtures.served import (
 
 from equipoise.artifacts.staying import Staying
 from equipoise.core.errors import InputError
-from equipoise.serving.config import BudgetConfig, ServeConfig, StoreConfig
+from equipoise.serving.config import BudgetConfig, RewardWindow, ServeConfig, StoreConfig
 from equipoise.serving.engine import operator
 from equipoise.serving.engine.history import decision_status, forget_unit, unit_history
 from equipoise.serving.engine.recent import Recent
@@ -403,6 +403,21 @@ def test_what_is_logged_stands_in_the_index_byte_for_byte(world):
         assert sum(name[:1] == b"u" for name, _ in change.cursor()) == 1  # 200 stand together
     assert recent.written_until(0) // 1_000_000 == world.ns // 1_000_000
     assert recent.written_until(1) == 0
+
+
+def test_settings_come_into_force_whole_or_not_at_all(world):
+    engine, before = world.engine, world.engine.config
+    config = ServeConfig(holdout=1.0, rewards={"sales": RewardWindow(window="1s")})
+    world.log.full = True
+    with pytest.raises(LogUnavailable):
+        engine.configure(config)
+    assert engine.config is before
+    assert engine.rewards.window("sales") == engine.rewards.window("visits")
+    world.log.full = False
+    assert world.decide("ann").reason == "best_score"
+    engine.configure(config)
+    assert engine.rewards.window("sales") == SECOND
+    assert world.decide("ann").reason == "holdout"
 
 
 def test_a_unit_that_asks_is_forgotten(world):

@@ -51,6 +51,7 @@ def add_console(app: FastAPI, worker: Worker) -> None:
             lambda: worker.tokens,
             secret_of(worker.state),
             stopping=lambda: not worker.ready,
+            count=worker.gate.count,
         )
     )
 

@@ -85,14 +85,26 @@ class Front:
         return status
 
     async def _guarded(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        method, headers = scope["method"], scope["headers"]
+        method, headers, gate = scope["method"], scope["headers"], self.worker.gate
         needed = scope_needed(method, path)
-        if needed:
-            token = self.worker.gate.admit(method, headers, needed)
-            scope.setdefault("state", {})["token"] = token
-        else:
-            self.worker.gate.look(headers)
-        if method in WITH_BODY:
+        if not needed:
+            gate.look(headers)
+            gate.at_door += 1
+            try:
+                await self._passed(scope, receive, send)
+            finally:
+                gate.at_door -= 1
+            return
+        scope.setdefault("state", {})["token"] = gate.admit(method, headers, needed)
+        gate.in_flight += 1
+        try:
+            await self._passed(scope, receive, send)
+        finally:
+            gate.in_flight -= 1
+
+    async def _passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have a request answered that may go on, once its body is here."""
+        if scope["method"] in WITH_BODY:
             body = await self.worker.bodies.read(receive)
             first = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -37,6 +37,7 @@ class Gate:
     ) -> None:
         self.tokens, self.limits, self.clock = tokens, limits, clock
         self.in_flight = 0  # counted by who lets a request go on
+        self.at_door = 0  # likewise, of paths without a token: they take no place of the others
         self._hosts: set[bytes] = set()  # names of this machine that were asked for
         self._left: dict[bytes, tuple[float, float]] = {}  # digest -> (requests left, when)
 
@@ -91,27 +92,46 @@ class Gate:
         if time() >= token.expires:
             raise unauthorised("one that has expired", "ask the operator for a new one")
         if self.limits.rate:
-            self._count(token)
+            self.count(token)
         if self.in_flight >= self.limits.in_flight:
-            must = f"have at most {self.limits.in_flight} requests in hand"
-            fix = "try again in a moment"
-            again = {"retry-after": "1"}
-            raise Refusal(503, "a worker", must, "one more", fix=fix, headers=again)
+            raise self._full()
 
     def look(self, headers: Headers) -> None:
-        """Refuse a request of a path without a token that comes from elsewhere: see `admit`."""
+        """Refuse a request of a path without a token that comes from elsewhere, or is one too many:
+        see `admit`.
+        """
         if not self.tokens:
             named = dict(headers)
             self._from_here(named.get(b"host", b""), named.get(b"origin", b""))
+        if self.at_door >= self.limits.in_flight:
+            raise self._full()
+
+    def _full(self) -> Refusal:
+        must = f"have at most {self.limits.in_flight} requests in hand"
+        fix, again = "try again in a moment", {"retry-after": "1"}
+        return Refusal(503, "a worker", must, "one more", fix=fix, headers=again)
 
     def _from_here(self, host: bytes, origin: bytes) -> None:
         from_here_alone(host, origin)
         if len(self._hosts) < MANY:
             self._hosts.add(host)
 
-    def _count(self, token: Token) -> None:
-        """Take one request off what a token has left: a bucket of one second's requests."""
+    def count(self, token: Token) -> None:
+        """Take one request off what a token has left: a bucket of one second's requests.
+
+        Parameters
+        ----------
+        token : Token
+            Whose.
+
+        Raises
+        ------
+        Refusal
+            429.
+        """
         rate, now = self.limits.rate, self.clock()
+        if not rate:
+            return
         most = max(rate, 1.0)
         left, before = self._left.get(token.digest, (most, now))
         left = min(most, left + rate * (now - before))

@@ -5,7 +5,8 @@ through a fork.  A worker that dies is replaced, and takes over its slot of the 
 at once, several times, ends the service.
 
 SIGTERM, SIGINT    not ready; drain; the end of the log, the leases settled; exit
-SIGHUP             settings again: all of them, or none
+SIGHUP             settings again: all of them, or none; a worker that is replaced has those that
+                   were taken, whatever the file says meanwhile
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
 from equipoise.core.errors import DataError, EquipoiseError
-from equipoise.serving.app.settings import Launch, Settings
+from equipoise.serving.app.settings import Handover, Launch, Settings, must_go_on
 
 if TYPE_CHECKING:
     from equipoise.serving.app.worker import Worker
@@ -101,6 +103,7 @@ class Server(uvicorn.Server):
         mine: dict[int, Any] = {signal.SIGTERM: self.handle_exit, signal.SIGINT: self.handle_exit}
         mine[signal.SIGHUP] = again
         before = {sig: signal.signal(sig, handler) for sig, handler in mine.items()}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # what came while it started, too
         try:
             yield
         finally:
@@ -130,11 +133,17 @@ def serve(launch: Launch, told: Callable[[str, Settings], None]) -> None:
         if settings.config.workers == 1:
             serve_here(launch, sock, lambda: told(address, settings))
         else:
-            _Workers(launch, sock, settings.config.workers).run(lambda: told(address, settings))
+            with TemporaryFile(dir=launch.state) as file:
+                workers = _Workers(launch, sock, settings, Handover(file.fileno()))
+                workers.run(lambda: told(address, settings))
 
 
 def serve_here(
-    launch: Launch, sock: socket.socket, told: Callable[[], None], parent: int = 0
+    launch: Launch,
+    sock: socket.socket,
+    told: Callable[[], None],
+    parent: int = 0,
+    settings: Callable[[], Settings] | None = None,
 ) -> None:
     """One worker, in this process; a process that only looks after workers imports none of it."""
     from equipoise.serving.app.connection import Connection
@@ -143,7 +152,7 @@ def serve_here(
     from equipoise.serving.app.wire import IDLE
     from equipoise.serving.app.worker import Worker
 
-    worker = Worker(Path(launch.state), launch.settings)
+    worker = Worker(Path(launch.state), settings or launch.settings)
     try:
         hot = HotRoutes(worker, launch.empty)
         config = uvicorn.Config(
@@ -186,8 +195,10 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 class _Workers:
     """Several workers, each a process of its own."""
 
-    def __init__(self, launch: Launch, sock: socket.socket, count: int) -> None:
-        self.launch, self.sock, self.count = launch, sock, count
+    def __init__(
+        self, launch: Launch, sock: socket.socket, settings: Settings, handover: Handover
+    ) -> None:
+        self.launch, self.sock, self.settings, self.handover = launch, sock, settings, handover
         self._running: list[tuple[subprocess.Popen[bytes], float]] = []
         self._signals: list[int] = []
 
@@ -197,7 +208,8 @@ class _Workers:
             signal.signal(sig, lambda sig, frame: self._signals.append(sig))
         deaths = 0
         try:
-            self._running = [self._start() for _ in range(self.count)]
+            self.handover.put(self.settings)
+            self._running = [self._start() for _ in range(self.settings.config.workers)]
             threading.Thread(target=self._tell, args=(told,), daemon=True).start()
             while not self._asked_to_stop():
                 time.sleep(LOOK)
@@ -210,10 +222,11 @@ class _Workers:
 
     def _start(self) -> tuple[subprocess.Popen[bytes], float]:
         words = [sys.executable, "-W", "ignore", "-m", __name__]
-        spec = json.dumps([os.getpid(), self.sock.fileno(), *self.launch])
+        files = self.sock.fileno(), self.handover.file
+        spec = json.dumps([os.getpid(), *files, *self.launch])
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until the worker has imported
         try:
-            started = subprocess.Popen([*words, spec], pass_fds=[self.sock.fileno()])
+            started = subprocess.Popen([*words, spec], pass_fds=files)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         return started, time.monotonic()
@@ -233,8 +246,20 @@ class _Workers:
             sig = self._signals.pop(0)
             if sig != signal.SIGHUP:
                 return True
-            self._send(sig)
+            self._reload()
         return False
+
+    def _reload(self) -> None:
+        """Take the settings again, for all workers and for those to come."""
+        try:
+            settings = self.launch.settings()
+            must_go_on(Path(self.launch.state), self.settings.config, settings.config)
+            self.handover.put(settings)
+        except EquipoiseError as error:
+            logger.error("settings not taken: %s must %s", error.what, error.must)
+            return
+        self.settings = settings
+        self._send(signal.SIGHUP)
 
     def _send(self, sig: int) -> None:
         for process, _ in self._running:
@@ -243,7 +268,8 @@ class _Workers:
 
     def _stop(self) -> None:
         self._send(signal.SIGTERM)
-        last = time.monotonic() + 2 * GRACE
+        drain = self.settings.config.limits.drain_seconds
+        last = time.monotonic() + drain + 2 * GRACE
         for process, _ in self._running:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, last - time.monotonic()))
@@ -271,11 +297,12 @@ def main(spec: str) -> int:
     """One worker of several; its exit code."""
     for sig, do in ((signal.SIGTERM, _end), (signal.SIGINT, _end), (signal.SIGHUP, signal.SIG_IGN)):
         signal.signal(sig, do)  # until the server takes them: what is open is closed, too
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    parent, number, *rest = json.loads(spec)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
+    parent, number, handed, *rest = json.loads(spec)
     logging.basicConfig(level=logging.WARNING, format="equipoise: %(message)s")
     try:
-        serve_here(Launch(*rest), socket.socket(fileno=number), lambda: None, parent)
+        settings = Handover(handed).settings
+        serve_here(Launch(*rest), socket.socket(fileno=number), lambda: None, parent, settings)
     except EquipoiseError as error:
         sys.stderr.write(f"equipoise: {error}\n")
         return FAILED

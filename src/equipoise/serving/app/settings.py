@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from equipoise.serving.app.tokens import Tokens, must_be_safe, read_tokens
+from equipoise.core.errors import DataError
+from equipoise.serving.app.tokens import Tokens, must_be_safe, read_tokens, token_of
 from equipoise.serving.config import ServeConfig, config_of, read_config
+from equipoise.serving.errors import ConflictError
 
 
 class Settings(NamedTuple):
@@ -57,3 +62,86 @@ class Launch(NamedTuple):
         tokens = read_tokens()
         must_be_safe(config.host, tokens)
         return Settings(config, tokens)
+
+
+class Handover:
+    """The settings that were taken, for workers that start later: the file may be another by then.
+
+    Parameters
+    ----------
+    file : int
+        An open file without a name.  Each time has a line of JSON; the last whole one counts.
+    """
+
+    def __init__(self, file: int) -> None:
+        self.file = file
+
+    def put(self, settings: Settings) -> None:
+        """Hand settings over.
+
+        Parameters
+        ----------
+        settings : Settings
+            Those in force.
+
+        Raises
+        ------
+        DataError
+            Where they cannot be written; those before are then in force.
+        """
+        config, tokens = settings
+        plain = {"serve": config.model_dump(mode="json", exclude_unset=True)}
+        line = json.dumps(plain | {"tokens": tokens.entries()}).encode() + b"\n"
+        size = os.fstat(self.file).st_size
+        try:
+            written = os.pwrite(self.file, line, size)
+        except OSError as error:
+            got = error.strerror or str(error)
+            raise DataError("the settings", "be handed to the workers", got) from error
+        if written < len(line):
+            os.ftruncate(self.file, size)
+            raise DataError("the settings", "be handed to the workers", "a full disk")
+
+    def settings(self) -> Settings:
+        """The last that were handed over.
+
+        Returns
+        -------
+        Settings
+            Valid, since they were read before.
+        """
+        text = os.pread(self.file, os.fstat(self.file).st_size, 0)
+        plain = json.loads(text[: text.rfind(b"\n")].rpartition(b"\n")[2])
+        return Settings(config_of(plain["serve"]), Tokens(map(token_of, plain["tokens"])))
+
+
+def must_go_on(state: Path, old: ServeConfig, new: ServeConfig) -> None:
+    """Refuse settings that a service cannot take while it runs.
+
+    Parameters
+    ----------
+    state : Path
+        Its folder.
+    old, new : ServeConfig
+        What it runs by, and what it is to run by.
+
+    Raises
+    ------
+    ConflictError
+        Where something differs that stays while it runs.
+    InputError
+        Where there is no such shadow.
+    """
+    fixed = [
+        (one.policy, one.host, one.port, one.workers, one.log, one.budget, one.store.kind)
+        for one in (old, new)
+    ]
+    if fixed[0] != fixed[1]:
+        what = "policy, host, port, workers, log, budget and the kind of store"
+        fix = "start it again, or set them back"
+        raise ConflictError(what, "stay while the service runs", "others", "[serve]", fix)
+    if new.shadows:
+        from equipoise.serving.snapshots.state import State
+
+        for id in new.shadows:
+            State(state).one(id)

@@ -81,6 +81,16 @@ class Tokens:
     def __len__(self) -> int:
         return len(self._by_start)
 
+    def entries(self) -> list[str]:
+        """What `token_of` makes them of.
+
+        Returns
+        -------
+        list of str
+            One a token.
+        """
+        return [_entry(token) for token in self._by_start.values()]
+
     def take(self, other: Tokens) -> None:
         """Have those of another from now on, for all who hold this object."""
         self._by_start = other._by_start
@@ -169,6 +179,20 @@ def token_of(entry: str, where: str = "") -> Token:
         raise InputError("the scopes of a token", f"be of {', '.join(SCOPES)}", got, where, fix)
     expires = (day + timedelta(days=1)).timestamp() if day else float("inf")
     return Token(hashed, frozenset(scopes), expires)
+
+
+def _entry(token: Token) -> str:
+    """The entry of a token.
+
+    >>> entry = f"{'0' * 64} operate,read expires=2027-01-31"
+    >>> _entry(token_of(entry)) == entry
+    True
+    """
+    words = [token.digest.hex(), ",".join(sorted(token.scopes))]
+    if token.expires < float("inf"):
+        last = datetime.fromtimestamp(token.expires, UTC) - timedelta(days=1)
+        words.append(f"expires={last.date()}")
+    return " ".join(words)
 
 
 def read_tokens(environment: Mapping[str, str] | None = None) -> Tokens:

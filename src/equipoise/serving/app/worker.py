@@ -21,9 +21,9 @@ from equipoise.core.errors import DataError, EquipoiseError
 from equipoise.serving.app.counting import Counts
 from equipoise.serving.app.gate import Gate
 from equipoise.serving.app.meters import ROWS, Meters
-from equipoise.serving.app.money import REDIS, open_ledger, settle_dead
+from equipoise.serving.app.money import open_ledger, settle_dead
 from equipoise.serving.app.problems import kind_of
-from equipoise.serving.app.settings import Settings
+from equipoise.serving.app.settings import Settings, must_go_on
 from equipoise.serving.app.strict_json import key_twice
 from equipoise.serving.app.wire import Bodies
 from equipoise.serving.config import ServeConfig
@@ -32,6 +32,7 @@ from equipoise.serving.engine.idempotency import KeyedAnswer
 from equipoise.serving.engine.refill import refill
 from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.errors import ConflictError, LogUnavailable
+from equipoise.serving.ledger.redis_book import REDIS
 from equipoise.serving.log.segments import unended
 from equipoise.serving.log.upkeep import keep_up
 from equipoise.serving.log.writer import DecisionLog
@@ -45,6 +46,7 @@ from equipoise.serving.stores.redis_units import RedisUnits
 
 TICK = 0.1  # seconds between looks at what is due
 LOOK = 0.5  # seconds between looks at the channels
+LATEST, NEVER = 30.0, float("inf")  # seconds until what could not be loaded is tried again
 UPKEEP = 3600.0  # seconds between looks at what is due in the log
 REST = 1.0  # seconds that a snapshot stays open after a swap: a request in hand may still read it
 logger = logging.getLogger(__name__)
@@ -68,9 +70,11 @@ class Worker:
 
     def __init__(self, state: Path, settings: Callable[[], Settings]) -> None:
         self.state, self._settings = state, settings
-        self.ready = self._again = False
+        self.ready = False
+        self._due = NEVER  # when the channels are looked at, whether they changed or not
         self.config, self.tokens = settings()
         self._old: list[tuple[float, CompiledSnapshot]] = []
+        self._taking = asyncio.Lock()
         self._open_things = ExitStack()
         with ExitStack() as opening:
             self._open(opening)
@@ -144,24 +148,35 @@ class Worker:
             self._in_force.append(self.load(channel.snapshot))
         except EquipoiseError as error:
             self._not_taken(error)
+            self._due = 0.0
             return None
         return self._in_force[1]
 
     def _shadows(self) -> list[CompiledSnapshot]:
-        """What decides beside, and is never served."""
+        """What decides beside, and is never served; the service starts without what cannot be
+        loaded.
+        """
         ids = [State(self.state).one(id) for id in self.config.shadows]
         here = {served.id: served for served in self._in_force}
         for id in ids:
             if id not in here:
-                here[id] = self.load(id)
-                self._in_force.append(here[id])
-        return [here[id] for id in ids]
+                try:
+                    here[id] = self.load(id)
+                except EquipoiseError as error:
+                    self._not_taken(error)
+                    self._due = 0.0
+                else:
+                    self._in_force.append(here[id])
+        return [here[id] for id in ids if id in here]
 
     def _failed(self, part: str, error: Exception) -> None:
         logger.error("%s failed: %s", part, kind_of(error))
         self.counts.failed(part)
 
-    def _not_taken(self, error: EquipoiseError) -> None:
+    def _not_taken(self, error: Exception) -> None:
+        if not isinstance(error, EquipoiseError):
+            self._failed("channels", error)
+            return
         logger.error("a snapshot was not taken: %s must %s", error.what, error.must)
         self.counts.failed("snapshot")
 
@@ -240,20 +255,14 @@ class Worker:
         """Take the settings again: all of them, or none and a line in the log."""
         try:
             config, tokens = self._settings()
-            fixed = (config.host, config.port, config.workers, config.log, config.budget)
-            now = self.config
-            if fixed != (now.host, now.port, now.workers, now.log, now.budget):
-                must = "stay while the service runs"
-                fix = "start it again, or set them back"
-                what = "host, port, workers, log and budget"
-                raise ConflictError(what, must, "others", "[serve]", fix)
+            must_go_on(self.state, self.config, config)
             self.engine.configure(config)
         except EquipoiseError as error:
             logger.error("settings not taken: %s must %s", error.what, error.must)
             return
         self.config = config
         self.tokens.take(tokens)
-        self._again = True  # shadows may be others
+        self._due = 0.0  # shadows may be others
         self.log.clear_alarm()
         self.gate.limits = config.limits
         self.bodies.most, self.bodies.seconds = config.limits.body_bytes, config.limits.read_seconds
@@ -293,43 +302,53 @@ class Worker:
         try:
             while True:
                 await asyncio.sleep(self.config.monitors.every or UPKEEP)
-                await asyncio.to_thread(beside.look_after, self.config.monitors)
+                await asyncio.to_thread(beside.look_after, self.config)
         finally:
             beside.close()
 
     async def _follow(self) -> None:
         """Take what was published, and let go of what was."""
-        refused = ""
+        refused, wait = "", LOOK
         while True:
             await asyncio.sleep(LOOK)
+            if self.channels.changed():
+                self._due, wait = 0.0, LOOK
+            if time.monotonic() < self._due:
+                continue
+            self._due = NEVER
             try:
-                if self.channels.changed() or self._again:
-                    await self.take_channels()
-                    self._again = False
-                    refused = ""
-            except EquipoiseError as error:
+                await self.take_channels()
+                refused, wait = "", LOOK
+            except Exception as error:  # noqa: BLE001 - it is tried again
                 if str(error) != refused:
                     self._not_taken(error)
                 refused = str(error)
-            except Exception as error:  # noqa: BLE001 - likewise
-                self._failed("channels", error)
+                self._due = min(self._due, time.monotonic() + wait)
+                wait = min(2 * wait, LATEST)
 
     async def take_channels(self) -> None:
-        """Put the snapshots of the channels in force; loaded and closed beside the event loop."""
-        channels = (self.channels.live(), self.channels.candidate())
-        named = ["" if channel is None else channel.snapshot for channel in channels]
-        shadows = [State(self.state).one(id) for id in self.config.shadows]
-        here = {served.id: served for served in self._in_force}
-        loaded: dict[str, CompiledSnapshot] = {}
-        for id in dict.fromkeys((*filter(None, named), *shadows)):
-            if id not in here:
-                here[id] = await asyncio.to_thread(self.load, id)
-            loaded[id] = here[id]
-        live, candidate = loaded.get(named[0]), loaded.get(named[1])
-        self.engine.swap(live, candidate, [loaded[id] for id in shadows])
-        left = [served for served in self._in_force if served.id not in loaded]
-        self._in_force = list(loaded.values())
-        self._old += [(time.monotonic() + REST, served) for served in left]
+        """Put the snapshots of the channels in force, loaded beside the event loop; one call after
+        the other, so that what was published last is in force last.
+        """
+        async with self._taking:
+            channels = (self.channels.live(), self.channels.candidate())
+            named = ["" if channel is None else channel.snapshot for channel in channels]
+            shadows = [State(self.state).one(id) for id in self.config.shadows]
+            here = {served.id: served for served in self._in_force}
+            wanted = dict.fromkeys((*filter(None, named), *shadows))
+            loaded: dict[str, CompiledSnapshot] = {}
+            with ExitStack() as new:
+                for id in wanted:
+                    if id not in here:
+                        here[id] = await asyncio.to_thread(self.load, id)
+                        new.callback(here[id].close)
+                    loaded[id] = here[id]
+                live, candidate = loaded.get(named[0]), loaded.get(named[1])
+                self.engine.swap(live, candidate, [loaded[id] for id in shadows])
+                new.pop_all()
+            left = [served for served in self._in_force if served.id not in loaded]
+            self._in_force = list(loaded.values())
+            self._old += [(time.monotonic() + REST, served) for served in left]
 
     def close(self) -> None:
         """Write what is not written, settle the leases, write the end of the log; once."""

@@ -61,6 +61,7 @@ def console_router(
     prefix: str = "/console",
     clock: Callable[[], float] = time.time,
     stopping: Callable[[], bool] = lambda: False,
+    count: Callable[[Token], None] = lambda token: None,
 ) -> APIRouter:
     """The console, to be mounted by ``app.include_router``.
 
@@ -78,13 +79,15 @@ def console_router(
         In seconds since 1970.
     stopping : callable, optional
         Whether the service is about to stop, so that streams end.
+    count : callable, optional
+        Counts a request of a token, and refuses it where there are too many.
 
     Returns
     -------
     APIRouter
         Not in the OpenAPI: it is for people.
     """
-    console = Console(data, tokens, secret, prefix, clock, stopping)
+    console = Console(data, tokens, secret, prefix, clock, stopping, count)
     router = APIRouter(prefix=prefix, include_in_schema=False)
     for name in PAGES:
         path = "" if name == "overview" else f"/{name}"
@@ -122,9 +125,10 @@ class Console:
         prefix: str,
         clock: Callable[[], float],
         stopping: Callable[[], bool],
+        count: Callable[[Token], None],
     ) -> None:
         self.data, self.tokens, self.secret = data, tokens, secret
-        self.prefix, self.clock, self.stopping = prefix, clock, stopping
+        self.prefix, self.clock, self.stopping, self.count = prefix, clock, stopping, count
 
     async def page(self, name: str, request: Request) -> Response:
         """A page."""
@@ -312,7 +316,10 @@ class Console:
 
     def _token(self, request: Request) -> Token | None:
         cookie, host = request.cookies.get(COOKIE, ""), request.headers.get("host", "")
-        return signed_in(self.tokens(), cookie, self.clock(), host)
+        token = signed_in(self.tokens(), cookie, self.clock(), host)
+        if token is not None:
+            self.count(token)
+        return token
 
     def _state(self) -> Any:
         state = self.data.explorer()

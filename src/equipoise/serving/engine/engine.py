@@ -177,13 +177,24 @@ class Engine:
         return [one for one in before if one is not None and id(one) not in kept]
 
     def configure(self, config: ServeConfig) -> None:
-        """Take other settings: those of shares, rewards and deadlines."""
-        old, self.config = self.now, config
-        self.rewards = Rewards(
-            self.shared, self.sink, config, self.budget, self.counters, self._metrics
-        )
-        self._money = Money(self.budget, self.rewards.claimed is not None)
-        self._set(self._again(), old)
+        """Take other settings: those of shares, rewards and deadlines.
+
+        Parameters
+        ----------
+        config : ServeConfig
+            Of the service.
+
+        Raises
+        ------
+        InputError
+            Where they do not go together; nothing has then changed.
+        LogUnavailable
+            Where the change cannot be logged; likewise.
+        """
+        rewards = Rewards(self.shared, self.sink, config, self.budget, self.counters, self._metrics)
+        self._set(self._again(config), self.now)
+        self.config, self.rewards = config, rewards
+        self._money = Money(self.budget, rewards.claimed is not None)
 
     def look(self, now_ns: int | None = None) -> InForce:
         """Take what an operator set since the last look, and give what is in force; every decision
@@ -195,7 +206,7 @@ class Engine:
             while self.shared.controls.newly_erased:
                 self.shared.recent.forget(self.shared.controls.newly_erased.pop())
             if self._behind:
-                self._set(self._again(), self.now)
+                self._set(self._again(self.config), self.now)
                 self._behind = False
         except (EquipoiseError, OSError):
             self.counters.failed("settings")
@@ -206,12 +217,10 @@ class Engine:
         self._behind = True
         self.look()
 
-    def _again(self) -> InForce:
+    def _again(self, config: ServeConfig) -> InForce:
         live, candidate, shadows = self.now.loaded
         control = self.shared.controls.now
-        return InForce(
-            live, candidate, shadows, self.config, control, self._seed, self.paced.prices
-        )
+        return InForce(live, candidate, shadows, config, control, self._seed, self.paced.prices)
 
     def _set(self, new: InForce, old: InForce | None) -> None:
         if old is not None and new.same_context(old):
