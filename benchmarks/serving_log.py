@@ -56,8 +56,9 @@ def overhead(folder: Path, durability: Any, clients: int, n: int) -> float:
     async def client(each: int) -> None:
         for number in range(each):
             log.new_ids(1)[0]
+            since = log.failed_syncs
             log.append(decisions[number % 256])
-            await log.acknowledged()
+            await log.acknowledged(since)
 
     async def all_clients() -> float:
         began = time.process_time()

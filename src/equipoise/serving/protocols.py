@@ -29,6 +29,16 @@ class EffectStore(Protocol):
 class DecisionSink(Protocol):
     """Where decisions are written, one writer a slot."""
 
+    @property
+    def writer(self) -> bytes:
+        """What the ids of its decisions have in common, and no other's: slot and start, 6 bytes."""
+
+    @property
+    def failed_syncs(self) -> int:
+        """How many syncs failed since the start: to be read before what is to be acknowledged is
+        appended.
+        """
+
     def new_ids(self, count: int) -> list[bytes]:
         """Ids of decisions, 16 bytes each."""
 
@@ -45,8 +55,10 @@ class DecisionSink(Protocol):
     def take_back(self, payloads: list[bytes]) -> None:
         """Cut off what the last `append` wrote, as it gave it: what it tells of was not done."""
 
-    async def acknowledged(self) -> None:
-        """Under durability "disk": wait until all that was appended is on disk; else return."""
+    async def acknowledged(self, since: int) -> None:
+        """Under durability "disk": wait until all that was appended is on disk; else return.
+        Raises `LogUnavailable` where a sync failed since there were so many `failed_syncs`.
+        """
 
     def close(self) -> None:
         """Write the end and close."""

@@ -4,11 +4,21 @@ where the disk fails.
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
 import pytest
 from serving.conftest import QUIET, start
+
+from equipoise.serving.log.segments import decode, frames
+from equipoise.serving.records import (
+    DecisionRecord,
+    ErasedRecord,
+    ExposureRecord,
+    Record,
+    RewardRecord,
+)
 
 CODE = """
 import itertools, os, sys
@@ -45,14 +55,42 @@ def child(published, tmp_path):
     assert child.stop() == 0, child.err
 
 
+def on_disk(folder: Path) -> list[Record]:
+    """What a sync put there that did not fail."""
+    sizes: dict[Path, int] = {}
+    for line in (folder / "synced").read_text().splitlines():
+        size, file = line.split(" ", 1)
+        sizes[Path(file)] = int(size)
+    parts = [io.BytesIO(file.read_bytes()[:size]) for file, size in sizes.items()]
+    return [decode(payload) for part in parts for _, payload in frames(part)]
+
+
 def test_an_answer_is_of_a_decision_that_is_on_disk(child, tmp_path):
-    told = tmp_path / "synced"
     with child.client() as http:
         for number in range(6):
             decision = http.post("/decide", json={"unit": f"{number:07d}"}).json()["decision"]
-            synced = [line.split(" ", 1) for line in told.read_text().splitlines()]
-            on_disk = [Path(file).read_bytes()[: int(size)] for size, file in synced]
-            assert any(bytes.fromhex(decision) in part for part in on_disk), number
+            decisions = [one for one in on_disk(tmp_path) if isinstance(one, DecisionRecord)]
+            assert decision in [one.id.hex() for one in decisions]
+
+
+def test_what_a_failing_disk_lost_is_not_acknowledged_when_it_comes_again(child, tmp_path):
+    fails = tmp_path / "synced-fails"
+    with child.client() as http:
+        decision = http.post("/decide", json={"unit": "0000001"}).json()["decision"]
+        reward = {"decision": decision, "name": "y", "value": 1.0, "key": "1"}
+        sends = [
+            lambda: http.post("/reward", json=reward),
+            lambda: http.post("/exposure", json={"decision": decision}),
+            lambda: http.delete("/units/0000002"),
+        ]
+        kinds = RewardRecord, ExposureRecord, ErasedRecord
+        for send, kind in zip(sends, kinds, strict=True):
+            fails.touch()
+            assert send().status_code == 503
+            fails.unlink()
+            assert not any(isinstance(one, kind) for one in on_disk(tmp_path))
+            assert send().status_code == 200
+            assert sum(isinstance(one, kind) for one in on_disk(tmp_path)) == 1
 
 
 def test_no_retry_is_told_of_a_decision_that_may_be_lost(child, tmp_path):

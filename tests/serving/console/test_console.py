@@ -287,9 +287,9 @@ def test_the_tail_reads_each_byte_once_and_over_every_writer(tmp_path):
     live = tail.look(now)
     assert sum(sum(minute.cells.values()) for minute in live.minutes) == 60
     assert live.cells == list(CELLS)
-    places = dict(tail._places)
+    followed = dict(tail._followed)
     assert tail.look(now).decisions == live.decisions
-    assert tail._places == places
+    assert tail._followed == followed
     write_decisions(logs[0], CELLS, now, count=1)
     later = tail.look(now + 7200)
     assert sum(sum(minute.cells.values()) for minute in later.minutes) == 0  # an hour is kept

@@ -11,8 +11,8 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +21,15 @@ from fixtures.decision_log import NS, a_context, a_decision, write_log
 
 from equipoise.core.errors import DataError, InputError
 from equipoise.serving.config import LogConfig
+from equipoise.serving.console.tail import LogTail
 from equipoise.serving.errors import ConflictError, LogUnavailable
+from equipoise.serving.log.erasure import rewrite_erased
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.log.recovery import money_of
 from equipoise.serving.log.segments import FRAME, HEADER, frames, record_of, segments_of
 from equipoise.serving.log.writer import DecisionLog
-from equipoise.serving.records import Context, DecisionRecord, EndRecord
+from equipoise.serving.monitors.watch import Tail
+from equipoise.serving.records import Context, DecisionRecord, EndRecord, RewardRecord
 
 TESTS = Path(__file__).parents[2]
 SMALL = {"roll_bytes": 4096}
@@ -138,7 +141,7 @@ def test_acknowledged_means_synced_under_disk(tmp_path, durability):
         async def one(number: int) -> None:
             log.append(a_decision(log, context, number))
             mark = log.disk.written
-            await log.acknowledged()
+            await log.acknowledged(log.failed_syncs)
             assert durability == "process" or log.disk.synced >= mark
 
         for _ in range(5):
@@ -193,26 +196,25 @@ def test_a_failed_sync_is_never_tried_again_on_that_file(tmp_path, monkeypatch, 
 
     monkeypatch.setattr(os, "fdatasync", broken)
 
-    async def on_disk(log: DecisionLog) -> None:
+    async def decide(log: DecisionLog, context: int, number: int) -> None:
+        since = log.failed_syncs
+        log.append(a_decision(log, context, number))
         if here:
-            log.disk.sync_here()
+            log.disk.sync_here(since)
         else:
-            await log.acknowledged()
+            await log.acknowledged(since)
 
     async def serve() -> None:
         log = DecisionLog(tmp_path, 0, LogConfig(durability="disk"))
         while not log.alarm:
             await asyncio.sleep(0.001)
         context = log.context(a_context())
-        log.append(a_decision(log, context, 1))
-        await on_disk(log)
+        await decide(log, context, 1)
         failing[:] = ["-000001.eqlog"]
-        log.append(a_decision(log, context, 1))
         with pytest.raises(LogUnavailable, match="put on disk"):
-            await on_disk(log)
+            await decide(log, context, 1)
         assert "Input/output error" in log.alarm
-        log.append(a_decision(log, context, 2))
-        await on_disk(log)
+        await decide(log, context, 2)
         log.clear_alarm()
         log.close()
 
@@ -222,25 +224,122 @@ def test_a_failed_sync_is_never_tried_again_on_that_file(tmp_path, monkeypatch, 
     assert len(decisions_of(tmp_path)) == 3
 
 
-def test_an_old_segment_that_cannot_be_synced_sounds_the_alarm(tmp_path, monkeypatch):
-    real = os.fsync
+@pytest.mark.parametrize("how", ["waits", "syncs here", "comes later"])
+def test_nothing_is_acknowledged_that_went_to_a_file_without_a_sync(tmp_path, monkeypatch, how):
+    """One writes while the sync that another waits for is about to fail."""
+    began, go, real, failing = threading.Event(), threading.Event(), os.fdatasync, []
 
     def broken(file: int) -> None:
-        if os.readlink(f"/proc/self/fd/{file}").endswith("-000000.eqlog"):
+        if failing:
+            failing.clear()
+            began.set()
+            go.wait(5)
+            raise OSError(5, "Input/output error")
+        real(file)
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+
+    async def on_disk(log: DecisionLog, since: int) -> None:
+        if how == "syncs here":
+            log.disk.sync_here(since)
+        else:
+            await log.acknowledged(since)
+
+    async def serve() -> None:
+        log = DecisionLog(tmp_path, 0, LogConfig(durability="disk"))
+        context = log.context(a_context())
+        await log.acknowledged(log.failed_syncs)
+        failing.append(True)
+        since = log.failed_syncs
+        log.append(a_decision(log, context, 1))
+        first = log.disk.waiter(since)
+        await asyncio.to_thread(began.wait, 5)
+        log.append(a_decision(log, context, 2))
+        threading.Timer(0.02 if how == "syncs here" else 0.0, go.set).start()
+        if how == "comes later":
+            await asyncio.wait([first])
+        with pytest.raises(LogUnavailable, match="be put on disk; got .*Input/output error"):
+            await on_disk(log, since)
+        with pytest.raises(LogUnavailable):
+            await first
+        since = log.failed_syncs
+        log.append(a_decision(log, context, 3))
+        await log.acknowledged(since)
+        log.close()
+
+    asyncio.run(serve())
+    assert len(segments_of(tmp_path)) == 2
+    assert len(decisions_of(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("what", ["an old segment", "the folder"])
+def test_what_cannot_be_synced_sounds_the_alarm(tmp_path, monkeypatch, what):
+    real, failing = os.fsync, []
+
+    def broken(file: int) -> None:
+        name = os.readlink(f"/proc/self/fd/{file}")
+        if failing and (name == str(tmp_path)) == (what == "the folder"):
+            failing.clear()
             raise OSError(5, "Input/output error")
         real(file)
 
     monkeypatch.setattr(os, "fsync", broken)
-    log = DecisionLog(tmp_path, 0)
+    log = DecisionLog(tmp_path, 0, LogConfig(durability="disk"))
+    log.flush()
+    failing.append(True)
+    since = log.failed_syncs
     log.append(a_decision(log, log.context(a_context()), 1))
     log.roll()
-    with suppress(LogUnavailable):  # the thread may have been there first
-        log.flush()
+    with pytest.raises(LogUnavailable, match="Input/output error"):
+        log.flush(since)
     assert "Input/output error" in log.alarm
     assert log._file is not None
     log.flush()
     log.close()
     assert len(decisions_of(tmp_path)) == 1
+
+
+def test_a_torn_tail_is_cut_before_a_segment_ends(tmp_path, monkeypatch):
+    log = DecisionLog(tmp_path, 0)
+    context = log.context(a_context())
+    log.append(a_decision(log, context, 1))
+    with monkeypatch.context() as disk:
+        write = os.write
+        disk.setattr(os, "write", lambda file, data: write(file, data[:50]))
+        disk.setattr(os, "ftruncate", lambda file, size: os.fstat(-1))  # an OSError
+        with pytest.raises(LogUnavailable):
+            log.append(a_decision(log, context, 2))
+        with pytest.raises(LogUnavailable, match="be cut back"):
+            log.roll()
+    log.roll()
+    log.append(a_decision(log, context, 3))
+    log.close()
+    assert len(decisions_of(tmp_path)) == 2
+
+
+def test_who_reads_along_goes_on_behind_what_was_taken_back(tmp_path):
+    log = DecisionLog(tmp_path, 0)
+    context, console, monitors = log.context(a_context()), LogTail(tmp_path), Tail(tmp_path, 0)
+
+    def seen() -> tuple[int, list[bytes]]:
+        read = [entry.record for entry in monitors.read()]
+        ids = [record.id for record in read if isinstance(record, DecisionRecord)]
+        minutes = console.look(time.time()).minutes
+        return sum(sum(minute.cells.values()) for minute in minutes), ids
+
+    first, others = a_decision(log, context, 1), [a_decision(log, context, n) for n in (2, 3)]
+    log.append(first)
+    reward = RewardRecord(first.id, first.ns, first.ns, "sales", 1.0, key="long " * 20)
+    payloads = log.append(reward, reward)
+    assert seen() == (1, [first.id])
+    log.take_back(payloads)
+    log.append(*others)
+    assert seen() == (3, [one.id for one in others])
+    log.erase(first.unit)
+    log.close()
+    seen()
+    assert rewrite_erased(tmp_path).decisions == 1
+    assert seen() == (3, []), "a segment that was written anew is not read again"
 
 
 FILL = """

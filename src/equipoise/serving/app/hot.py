@@ -132,6 +132,7 @@ class HotRoute:
         turn, self._turn = self._turn, []
         worker = self.hot.worker
         unsynced: Unsynced | None = [] if self.scope and worker.waits_for_disk else None
+        since = 0 if unsynced is None else worker.log.failed_syncs
         together: Any = self.together
         try:
             replies = together([request.body for request in turn], unsynced)
@@ -142,12 +143,12 @@ class HotRoute:
         elif worker.log.disk.is_quick:
             failed: Exception | None = None
             try:
-                worker.log.disk.sync_here()
+                worker.log.disk.sync_here(since)
             except LogUnavailable as error:
                 failed = error
             self._synced(turn, replies, unsynced, failed)
         else:
-            on_disk = worker.log.disk.waiter()
+            on_disk = worker.log.disk.waiter(since)
             on_disk.add_done_callback(partial(self._on_disk, turn, replies, unsynced))
 
     def _on_disk(
@@ -283,12 +284,15 @@ class HotRoutes:
             )
         answers: list[bytes] = []
         unsynced: Unsynced | None = [] if self.worker.waits_for_disk else None
-        for start in range(0, len(units), CHUNK):
-            if start:
-                await asyncio.sleep(0)
-            answers += await self._chunk(units[start : start + CHUNK], unsynced)
-        if unsynced is not None:
-            await self.worker.acknowledged(unsynced)
+        since = self.worker.log.failed_syncs
+        try:
+            for start in range(0, len(units), CHUNK):
+                if start:
+                    await asyncio.sleep(0)
+                answers += await self._chunk(units[start : start + CHUNK], unsynced)
+        finally:
+            if unsynced is not None:
+                await self.worker.acknowledged(unsynced, since)
         return b'{"answers":[%b]}' % b",".join(answers), 200
 
     def _one_of(self, raw: msgspec.Raw) -> DecideRequest | Problem:
@@ -315,9 +319,10 @@ class HotRoutes:
         """One reward, or several: one answer or problem each."""
         asked = self._reward(body)
         engine, now = self.worker.engine, self._now()
+        since = self.worker.log.failed_syncs
         if isinstance(asked, RewardRequest):
             reply = await engine.reward_async(asked, now)
-            await self.worker.log.acknowledged()
+            await self.worker.log.acknowledged(since)
             return _encode(reply), 202 if reply.status == "waiting" else 200
         most = self.worker.config.limits.batch
         if len(asked) > most:
@@ -333,13 +338,14 @@ class HotRoutes:
             if place % CHUNK == 0:
                 await asyncio.sleep(0)
                 now = self._now()
-        await self.worker.log.acknowledged()
+        await self.worker.log.acknowledged(since)
         return _encode(replies), 200
 
     async def exposure(self, body: bytes) -> tuple[bytes, int]:
         """That a decision was shown."""
+        since = self.worker.log.failed_syncs
         reply = self.worker.engine.exposure(self._exposure(body), self._now())
-        await self.worker.log.acknowledged()
+        await self.worker.log.acknowledged(since)
         return _encode(reply), 202 if reply.status == "waiting" else 200
 
 

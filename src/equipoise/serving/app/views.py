@@ -197,7 +197,10 @@ def add_views(app: FastAPI, worker: Worker) -> None:
 
     @app.delete("/units/{unit:path}")
     async def forget(unit: str) -> Response:
-        return reply(Forgotten(forget_unit(worker.engine, unit, time.time_ns())))
+        since = worker.log.failed_syncs
+        forgotten = Forgotten(forget_unit(worker.engine, unit, time.time_ns()))
+        await worker.log.acknowledged(since)
+        return reply(forgotten)
 
     @app.get("/policy")
     async def policy() -> Response:

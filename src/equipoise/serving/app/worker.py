@@ -210,14 +210,15 @@ class Worker:
         """Decide for one unit, and wait for the disk where the settings say so."""
         if not self.engine.quick:
             return await self.engine.decide_async(request, time.time_ns())
+        since = self.log.failed_syncs
         reply = self.engine.decide(request, time.time_ns())
-        await self.log.acknowledged()
+        await self.log.acknowledged(since)
         return reply
 
-    async def acknowledged(self, unsynced: Sequence[KeyedAnswer]) -> None:
-        """Wait for the disk, then keep the answers of keys."""
+    async def acknowledged(self, unsynced: Sequence[KeyedAnswer], since: int) -> None:
+        """Wait for the disk, then keep the answers of keys; ``since`` as of the log."""
         try:
-            await self.log.acknowledged()
+            await self.log.acknowledged(since)
         except LogUnavailable:
             self.engine.keep(unsynced, lost=True)
             raise

@@ -11,7 +11,7 @@ from collections import deque
 from pathlib import Path
 
 from equipoise.serving.console.data import Live, LiveDecision, Minute
-from equipoise.serving.log.segments import FRAME, HEADER, decode, frames, segments_of
+from equipoise.serving.log.segments import HEADER, Followed, decode, segments_of
 from equipoise.serving.reasons import BY_CODE
 from equipoise.serving.records import (
     DRY_RUN,
@@ -42,7 +42,7 @@ class LogTail:
 
     def __init__(self, folder: Path | str) -> None:
         self._folder = Path(folder)
-        self._places: dict[Path, int] = {}
+        self._followed: dict[Path, tuple[Followed, int]] = {}  # and the size that it had
         self._contexts: dict[tuple[str, int], Context] = {}
         self._decisions: deque[LiveDecision] = deque(maxlen=KEPT)
         self._minutes: dict[int, Minute] = {}
@@ -79,15 +79,16 @@ class LogTail:
         """The whole frames of a file that were not there before."""
         try:
             stat = path.stat()
-            at = self._places.get(path, HEADER.size)
-            if stat.st_size <= at or (path not in self._places and stat.st_mtime < since):
+            followed, size = self._followed.get(path, (None, HEADER.size))
+            if stat.st_size == size or (followed is None and stat.st_mtime < since):
                 return
+            followed = followed or Followed()
+            self._followed[path] = followed, stat.st_size
             with path.open("rb") as stream:
-                for offset, payload in frames(stream, at):
-                    self._places[path] = offset + FRAME.size + len(payload)
+                for _, payload in followed.more(stream):
                     self._take(path, decode(payload))
         except OSError:  # retention took it away
-            self._places.pop(path, None)
+            self._followed.pop(path, None)
 
     def _take(self, path: Path, record: Record) -> None:
         if isinstance(record, DecisionRecord):

@@ -342,9 +342,10 @@ class Engine:
                     self.shared.idempotency.release(key, now_ns)
                 raise
         keyed: list[KeyedAnswer] = []
+        since = self.sink.failed_syncs
         told = self._finish_all(now, requests, answers, every, stored, now_ns, keyed)
         try:
-            await self.sink.acknowledged()
+            await self.sink.acknowledged(since)
         except LogUnavailable:
             self.keep(keyed, lost=True)
             raise

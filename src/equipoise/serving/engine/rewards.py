@@ -107,6 +107,7 @@ class Rewards:
     ) -> None:
         self.shared, self.sink, self.budget, self.counters = shared, sink, budget, counters
         self.claimed = None if config.budget is None else config.budget.claimed
+        self._on_disk = config.log.durability == "disk"
         self.names = names
         self._windows = {
             name: nanoseconds(own.window, f"[serve.rewards.{name}] window")
@@ -182,6 +183,8 @@ class Rewards:
             status = self._join(id, request, now_ns, handed == LATE)
         else:
             status = self._wait(id, request, now_ns)
+        if status == "duplicate":
+            self._repeated(self._record(id, request, now_ns))
         self.counters.rewarded(request.name, status, (now_ns - time_of(id)) / 1e9)
         return RewardAnswer(request.decision, request.name, status)
 
@@ -215,7 +218,16 @@ class Rewards:
         else:
             self._keep(waiting_name(id), Early(now_ns, None, True), ExposureRecord(id, now_ns))
             status = "waiting"
+        if status == "duplicate":
+            self._repeated(ExposureRecord(id, now_ns))
         return ExposureAnswer(request.decision, status)
+
+    def _repeated(self, record: Record) -> None:
+        """Under durability "disk", log what came again, which no reader counts: who is told so has
+        it on disk, also where the disk failed under the first one.
+        """
+        if self._on_disk:
+            self.sink.append(record)
 
     def tick(self, now_ns: int) -> None:
         """Join what waited, and settle what nobody claimed."""
@@ -380,7 +392,7 @@ class Rewards:
     def _keep(self, name: bytes, early: Early, record: Record) -> None:
         """Log what came before its decision, and keep it; once."""
         with Appended(self.sink) as log, self.shared.wait(name, early) as is_new:
-            if is_new:
+            if is_new or self._on_disk:  # see `_repeated`
                 log.append(record)
 
     def _show(self, id: bytes, ns: int, logged: bool = False) -> str:

@@ -2,7 +2,9 @@
 
 A sync that failed is never tried again on the same file: the system may have dropped the pages and
 called them clean, so that the second one succeeds without them (Rebello et al. 2020, "Can
-applications recover from fsync failures?").  The writer then goes on in a new segment.
+applications recover from fsync failures?").  The writer then goes on in a new segment.  Who waits
+says how many syncs had failed when it began to write: where another one has failed since, its bytes
+may be in the file that was dropped, and it is told so, however well the new one is synced.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ QUICK = 0.002  # seconds of a sync that the thread of requests may do itself
 IDLE = 1.0  # seconds between looks at the clock while nothing is written
 MOST_TOLD = 4096  # syncs whose times are kept
 
-Waiter = tuple[asyncio.AbstractEventLoop | None, Any]
+Waiter = tuple[asyncio.AbstractEventLoop | None, Any, int]  # and the syncs that had failed
 
 
 class DiskSync:
@@ -39,7 +41,8 @@ class DiskSync:
     delay : float
         Seconds between what makes a sync necessary and the sync.
     failed : callable
-        Called with the file in use that could not be synced, None where it was another, and why.
+        Called with the file in use that could not be synced, None where it was another, and why;
+        it counts up `failed_syncs` while nobody can write.
     idle : callable
         Called about once a second.
     """
@@ -52,7 +55,8 @@ class DiskSync:
         idle: Callable[[], None],
     ) -> None:
         self.folder, self.delay, self.failed, self.idle = folder, delay, failed, idle
-        self.syncs = 0
+        self.syncs = self.failed_syncs = 0
+        self._error = ""  # of the last one that failed
         self.took: deque[float] = deque(maxlen=MOST_TOLD)  # seconds of each, until they are taken
         self.written = self.synced = 0  # bytes since the start
         self.file: int | None = None
@@ -89,11 +93,13 @@ class DiskSync:
         if self.delay and not self._rung:
             self._ring()
 
-    def waiter(self) -> asyncio.Future[None]:
-        """What is done once all that was written is on disk."""
+    def waiter(self, since: int) -> asyncio.Future[None]:
+        """What is done once all that was written is on disk; it fails where a sync failed since so
+        many had.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        self._wait((loop, future))
+        self._wait((loop, future, since))
         return future
 
     @property
@@ -101,29 +107,29 @@ class DiskSync:
         """Whether a sync takes so little that handing it to the thread would cost more."""
         return self._usual < QUICK
 
-    def sync_here(self) -> None:
+    def sync_here(self, since: int) -> None:
         """Put all that was written on disk, in this thread.
 
         Raises
         ------
         LogUnavailable
-            Where the disk failed.
+            Where a sync failed since so many had.
         """
-        error = self._sync()
-        if error is not None:
-            raise unavailable("be put on disk", str(error))
+        self._sync()
+        if since != self.failed_syncs:
+            raise self._failed()
 
-    def flush(self) -> None:
-        """Wait until all that was written is on disk."""
+    def flush(self, since: int) -> None:
+        """Wait until all that was written is on disk, as `sync_here` says."""
         future: Future[None] = Future()
-        self._wait((None, future))
+        self._wait((None, future, since))
         future.result()
 
     def close(self) -> None:
         """Sync a last time, close every file and end the thread."""
         self.use(None)
         with suppress(LogUnavailable):
-            self.flush()
+            self.flush(self.failed_syncs)
         self._stop.set()
         self._bell.put(None)
         self._thread.join()
@@ -151,12 +157,11 @@ class DiskSync:
             self._rung = False
             self._sync()
 
-    def _sync(self) -> OSError | None:
-        """What went wrong, which those who wait are told, too."""
+    def _sync(self) -> None:
         with self._one_at_a_time:
-            return self._sync_alone()
+            self._sync_alone()
 
-    def _sync_alone(self) -> OSError | None:
+    def _sync_alone(self) -> None:
         with self._lock:
             waiters, self._waiters = self._waiters, []
             retired, self._retired = self._retired, []
@@ -165,6 +170,7 @@ class DiskSync:
         began, error = time.perf_counter(), None
         if new_name:
             error = _failure(_sync_folder, self.folder)
+            self._new_name = self._new_name or error is not None
         for old in retired:
             error = _failure(os.fsync, old) or error
             os.close(old)
@@ -179,8 +185,33 @@ class DiskSync:
         self.syncs += 1
         if error is None:
             self.synced = mark
-        _tell(waiters, error)
-        return error
+        else:
+            self._error = str(error)
+        self._tell(waiters)
+
+    def _tell(self, waiters: list[Waiter]) -> None:
+        """Wake those who wait, once a loop."""
+        loops: dict[asyncio.AbstractEventLoop | None, list[tuple[Any, bool]]] = {}
+        for loop, future, since in waiters:
+            loops.setdefault(loop, []).append((future, since == self.failed_syncs))
+        for loop, futures in loops.items():
+            if loop is None:
+                self._settle(futures)
+                continue
+            with suppress(RuntimeError):  # of a loop that was closed meanwhile
+                loop.call_soon_threadsafe(self._settle, futures)
+
+    def _settle(self, futures: list[tuple[Any, bool]]) -> None:
+        for future, well in futures:
+            if future.done():
+                continue
+            if well:
+                future.set_result(None)
+            else:
+                future.set_exception(self._failed())
+
+    def _failed(self) -> LogUnavailable:
+        return unavailable("be put on disk", self._error)
 
 
 def _failure(do: Callable[[Any], object], thing: Any) -> OSError | None:
@@ -198,29 +229,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(place)
     finally:
         os.close(place)
-
-
-def _tell(waiters: list[Waiter], error: OSError | None) -> None:
-    """Wake those who wait, once a loop."""
-    loops: dict[asyncio.AbstractEventLoop | None, list[Any]] = {}
-    for loop, future in waiters:
-        loops.setdefault(loop, []).append(future)
-    for loop, futures in loops.items():
-        if loop is None:
-            _settle(futures, error)
-            continue
-        with suppress(RuntimeError):  # of a loop that was closed meanwhile
-            loop.call_soon_threadsafe(_settle, futures, error)
-
-
-def _settle(futures: list[Any], error: OSError | None) -> None:
-    for future in futures:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(unavailable("be put on disk", str(error)))
 
 
 def unavailable(must: str, got: str, where: str = "") -> LogUnavailable:

@@ -14,9 +14,11 @@ where the clock goes back.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import struct
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -31,6 +33,7 @@ HEADER, FRAME = struct.Struct("<4sHHQ16s"), struct.Struct("<II")
 SUFFIX = ".eqlog"
 NAME = re.compile(r"(\d{5})-([0-9a-f]{8})-(\d{6,})\.eqlog")
 BLOCK, LONGEST = 1 << 20, 1 << 26  # bytes read at once; bytes of a record
+TAKEN_BACK = 8  # records that a writer takes back at once, at most
 CHAIN = 16  # bytes of a digest that the next header names
 NONE_BEFORE = bytes(CHAIN)
 FIX = "restore the file from a copy: nothing after this place can be trusted"
@@ -106,6 +109,39 @@ def frames(stream: BinaryIO, at: int = HEADER.size) -> Iterator[tuple[int, bytes
             return
         yield at + place, payload
         place = end
+
+
+class Followed:
+    """How far a segment that grows was read.
+
+    A writer may cut off its last records after they were read, and write others in their place (see
+    `DecisionLog.take_back`): what comes then is read from the last one on that is still there.  A
+    segment that was written anew, without erased units, is not read again.
+    """
+
+    def __init__(self) -> None:
+        self._file = 0  # its inode
+        # of the last ones: where they begin, and their heads
+        self._last: deque[tuple[int, bytes]] = deque(maxlen=TAKEN_BACK + 1)
+
+    def more(self, stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+        """The offset and the payload of each whole frame since the last call."""
+        file = os.fstat(stream.fileno()).st_ino
+        self._file = self._file or file
+        if file != self._file:
+            return
+        for offset, payload in frames(stream, self._end(stream)):
+            self._last.append((offset, pack(len(payload), zlib.crc32(payload))))
+            yield offset, payload
+
+    def _end(self, stream: BinaryIO) -> int:
+        while self._last:
+            offset, head = self._last[-1]
+            stream.seek(offset)
+            if stream.read(FRAME.size) == head:
+                return offset + FRAME.size + int(FRAME.unpack(head)[0])
+            self._last.pop()
+        return HEADER.size
 
 
 def record_of(payload: bytes, path: Path, offset: int) -> Record:

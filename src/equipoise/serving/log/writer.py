@@ -227,26 +227,41 @@ class DecisionLog:
             self._last = None
             self._cut(self._file)
 
-    async def acknowledged(self) -> None:
+    @property
+    def failed_syncs(self) -> int:
+        """How many syncs failed since the start: read it before you write what is to be on disk."""
+        return self.disk.failed_syncs
+
+    async def acknowledged(self, since: int) -> None:
         """Under durability "disk": wait until all that was appended is on disk; else return.
 
+        Parameters
+        ----------
+        since : int
+            `failed_syncs` before the first of it.
+
         Raises
         ------
         LogUnavailable
-            Where the disk failed.
+            Where a sync failed since then: some of it may be lost.
         """
         if self.config.durability == "disk":
-            await self.disk.waiter()
+            await self.disk.waiter(since)
 
-    def flush(self) -> None:
+    def flush(self, since: int | None = None) -> None:
         """Wait until all that was appended is on disk, under any durability.
+
+        Parameters
+        ----------
+        since : int, optional
+            As of `acknowledged`; by default of this moment.
 
         Raises
         ------
         LogUnavailable
-            Where the disk failed.
+            Where a sync failed since then.
         """
-        self.disk.flush()
+        self.disk.flush(self.failed_syncs if since is None else since)
 
     def erase(self, unit: str) -> None:
         """Write a tombstone: what the log holds of a unit until now is to be forgotten.
@@ -261,8 +276,9 @@ class DecisionLog:
         LogUnavailable
             Where it cannot be written, or not put on disk.
         """
+        since = self.failed_syncs
         self.append(ErasedRecord(unit, self.now_ns()))
-        self.flush()
+        self.flush(since)
 
     def roll(self) -> None:
         """End the segment and begin another, for what reads closed ones.
@@ -315,6 +331,11 @@ class DecisionLog:
         if self._own < 0:
             raise unavailable("be open", "a log that was closed", str(self.folder))
         before, digest, count = self._file, self._sha.digest(), self._count
+        if before is not None:
+            try:
+                self._mend(before)
+            except OSError as error:
+                raise unavailable("be cut back", str(error), str(self.folder)) from error
         self._open(digest[:CHAIN])
         if before is not None:
             frame = frame_of(EndRecord(count, digest))
@@ -342,7 +363,7 @@ class DecisionLog:
         self._file, self._created = file, created
         self._sha, self._count, self._last = hashlib.sha256(head), len(recent), None
         self._size = self._head = len(head)
-        self._here, self._torn = {one.number for one in recent}, False
+        self._here = {one.number for one in recent}
         self._segments += 1
         self._roll_at = time.monotonic() + self.config.roll_seconds
         self.disk.use(file)
@@ -359,9 +380,7 @@ class DecisionLog:
         if file is None:
             raise unavailable("be open", "no file to write to", str(self.folder))
         try:
-            if self._torn:
-                os.ftruncate(file, self._size)
-                self._torn = False
+            self._mend(file)
             done = os.write(file, data)
         except OSError as error:
             self._cut(file)
@@ -378,7 +397,13 @@ class DecisionLog:
         try:
             os.ftruncate(file, self._size)
         except OSError:
-            self._torn = True  # tried again before the next record
+            self._torn = True  # tried again before anything is written
+
+    def _mend(self, file: int) -> None:
+        """Cut off what could not be cut off before."""
+        if self._torn:
+            os.ftruncate(file, self._size)
+            self._torn = False
 
     def _context_frame(self, number: int) -> bytes:
         if number not in self._contexts:
@@ -389,15 +414,20 @@ class DecisionLog:
 
     def _sync_failed(self, file: int | None, error: OSError) -> None:
         """Sound the alarm; where it was the segment in use, go on in a new one, if there can be."""
-        with self._guard:
+        with self._guard:  # who reads the count writes to the new segment
+            self.disk.failed_syncs += 1
             self.alarm = f"the disk refused to sync the decision log: {error}"
             if file is None:
                 return
+            if self._file != file:
+                self.disk.drop(file)
+                return
+            with suppress(OSError):
+                self._mend(file)
+            self._file, self._torn = None, False
             self.disk.drop(file)
-            if self._file == file:
-                self._file = None
-                with suppress(LogUnavailable):
-                    self._roll()
+            with suppress(LogUnavailable):
+                self._roll()
 
     def _roll_if_old(self) -> None:
         with self._guard:

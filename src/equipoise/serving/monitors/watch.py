@@ -19,7 +19,7 @@ from equipoise.core.durations import nanoseconds
 from equipoise.core.snapshot import replacing
 from equipoise.serving.config import MonitorConfig
 from equipoise.serving.log.reader import log_folder
-from equipoise.serving.log.segments import FRAME, HEADER, frames, record_of, segments_of
+from equipoise.serving.log.segments import Followed, record_of, segments_of
 from equipoise.serving.monitors.alarms import Alarm, Board, Figure, Report
 from equipoise.serving.monitors.books import Books
 from equipoise.serving.monitors.drift import (
@@ -61,7 +61,7 @@ class Tail:
     def __init__(self, folder: Path, slot: int) -> None:
         self.folder, self.slot = folder, slot
         self._at = 0  # when the segment was created that is read now
-        self._offset = HEADER.size
+        self._followed = Followed()
         self._contexts: dict[int, Context] = {}
 
     def read(self) -> Iterator[Entry]:
@@ -70,14 +70,13 @@ class Tail:
             if segment.created < self._at:
                 continue
             if segment.created > self._at:
-                self._at, self._offset, self._contexts = segment.created, HEADER.size, {}
+                self._at, self._followed, self._contexts = segment.created, Followed(), {}
             yield from self._read(segment.path)
 
     def _read(self, path: Path) -> Iterator[Entry]:
         with path.open("rb") as stream:
-            for offset, payload in frames(stream, self._offset):
+            for offset, payload in self._followed.more(stream):
                 record = record_of(payload, path, offset)
-                self._offset = offset + FRAME.size + len(payload)
                 if isinstance(record, Context):
                     self._contexts[record.number] = record
                     yield Entry(record.ns, record, record)
