@@ -34,6 +34,7 @@ from equipoise.serving.engine.facts import (
 )
 from equipoise.serving.engine.in_force import InForce
 from equipoise.serving.engine.part import Part
+from equipoise.serving.engine.rewards import MILLION
 from equipoise.serving.engine.shared import HeldMoney
 from equipoise.serving.messages import DecideRequest
 from equipoise.serving.protocols import Budget, Counters, Hold
@@ -210,6 +211,50 @@ def _shadow(
     except Exception:  # noqa: BLE001 - whatever fails in a shadow, the unit is answered
         counters.failed("shadow")
         return FAILED
+
+
+def pending(
+    now: InForce,
+    asked: RequestInHand,
+    killed: bool,
+    money: Money,
+    counters: Counters,
+    id: bytes,
+    latency: int,
+) -> PendingDecision:
+    """A decision that is to be logged, its money reserved.
+
+    Parameters
+    ----------
+    now, asked, killed, money, counters
+        As of `settle`.
+    id : bytes
+        Of the decision; a dry run has none.
+    latency : int
+        Nanoseconds since the request came.
+
+    Returns
+    -------
+    PendingDecision
+        To be logged.
+
+    Raises
+    ------
+    InputError
+        Where the request is wrong.
+    """
+    settled = settle(now, asked, killed, money, counters)
+    if asked.request.dry_run:
+        id = b""
+    record = record_of(now, asked, settled, id, latency)
+    if not record.lease:
+        return PendingDecision(asked, settled, record, None, None)
+    lease, amount = record.lease, record.amount
+    if not money.claimed:
+        spend = SpendRecord(id, record.ns, lease, amount, amount)
+        return PendingDecision(asked, settled, record, None, spend)
+    sent = min(amount, round(settled.part.sending[record.served] * MILLION))
+    return PendingDecision(asked, settled, record, HeldMoney(lease, amount, sent), None)
 
 
 def record_of(

@@ -28,8 +28,8 @@ from equipoise.serving.engine.deciding import (
     PendingDecision,
     RequestInHand,
     UnitDecision,
+    pending,
     record_of,
-    settle,
 )
 from equipoise.serving.engine.facts import StoredFacts
 from equipoise.serving.engine.idempotency import KeyedAnswer, key_hash
@@ -39,7 +39,7 @@ from equipoise.serving.engine.part import ServedSnapshot
 from equipoise.serving.engine.reading import fetch, read_all
 from equipoise.serving.engine.recent import unit_hash
 from equipoise.serving.engine.rewards import MILLION, Rewards
-from equipoise.serving.engine.shared import HeldMoney, SharedState
+from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.messages import (
     DecideAnswer,
@@ -51,7 +51,7 @@ from equipoise.serving.messages import (
 )
 from equipoise.serving.protocols import Budget, Counters, DecisionSink, NoCounters, Pacing
 from equipoise.serving.reasons import REASONS
-from equipoise.serving.records import DecisionRecord, SpendRecord
+from equipoise.serving.records import DecisionRecord
 
 LOOK = 250_000_000  # ns between looks at what an operator set
 FLUSH = 200_000_000  # ns after which a decision writes what was noted, where no tick has done so
@@ -452,7 +452,7 @@ class Engine:
         for (at, key), own, id in zip(every, stored, ids, strict=True):
             asked = RequestInHand(requests[at], now_ns, own, key, at)
             try:
-                one = self._make(now, asked, killed, id, latency)
+                one = pending(now, asked, killed, self._money, self.counters, id, latency)
             except Exception as error:  # noqa: BLE001 - of this request alone
                 self.shared.idempotency.release(key, now_ns)
                 answers[at] = error
@@ -481,24 +481,6 @@ class Engine:
                     self.soon(self.flush, now_ns)
                 self._count(now, records, now_ns)
         return answers
-
-    def _make(
-        self, now: InForce, asked: RequestInHand, killed: bool, id: bytes, latency: int
-    ) -> PendingDecision:
-        """A decision that is to be logged, its money reserved."""
-        settled = settle(now, asked, killed, self._money, self.counters)
-        if asked.request.dry_run:
-            id = b""
-        record = record_of(now, asked, settled, id, latency)
-        if not record.lease:
-            return PendingDecision(asked, settled, record, None, None)
-        if self.rewards.claimed is None:
-            sums = record.lease, record.amount, record.amount
-            return PendingDecision(asked, settled, record, None, SpendRecord(id, record.ns, *sums))
-        sent = min(record.amount, round(settled.part.sending[record.served] * MILLION))
-        return PendingDecision(
-            asked, settled, record, HeldMoney(record.lease, record.amount, sent), None
-        )
 
     def _logged(self, now: InForce, made: PendingDecision) -> bytes:
         """The answer of what was logged."""
