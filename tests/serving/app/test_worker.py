@@ -13,6 +13,8 @@ from equipoise.serving.app.settings import Settings
 from equipoise.serving.app.tokens import Tokens
 from equipoise.serving.app.worker import Worker
 from equipoise.serving.config import MonitorConfig, ServeConfig
+from equipoise.serving.log.reader import read_records
+from equipoise.serving.records import Context
 from equipoise.serving.snapshots.build import build_snapshot
 from equipoise.serving.snapshots.channels import Channel, Channels
 from equipoise.serving.snapshots.compiled import CompiledSnapshot
@@ -79,6 +81,8 @@ def test_a_rollback_during_a_publish_stays_and_nothing_is_left_open(
     asyncio.run(play())
     assert worker.engine.now.live.id == first
     worker.close()
+    contexts = [entry.record for entry in read_records(state / "log")]
+    assert {one.snapshot for one in contexts if isinstance(one, Context)} == {first}
     assert {id(one) for one in loaded} <= {id(one) for one in closed}
 
 

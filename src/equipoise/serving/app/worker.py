@@ -329,27 +329,32 @@ class Worker:
 
     async def take_channels(self) -> None:
         """Put the snapshots of the channels in force, loaded beside the event loop; one call after
-        the other, so that what was published last is in force last.
+        the other, and what was published last, also while something loaded.
         """
         async with self._taking:
-            channels = (self.channels.live(), self.channels.candidate())
-            named = ["" if channel is None else channel.snapshot for channel in channels]
-            shadows = [State(self.state).one(id) for id in self.config.shadows]
             here = {served.id: served for served in self._in_force}
-            wanted = dict.fromkeys((*filter(None, named), *shadows))
-            loaded: dict[str, CompiledSnapshot] = {}
             with ExitStack() as new:
-                for id in wanted:
-                    if id not in here:
-                        here[id] = await asyncio.to_thread(self.load, id)
-                        new.callback(here[id].close)
-                    loaded[id] = here[id]
-                live, candidate = loaded.get(named[0]), loaded.get(named[1])
-                self.engine.swap(live, candidate, [loaded[id] for id in shadows])
+                named: tuple[str, ...] = ()
+                while (now := self._named()) != named:  # others may be there once these are loaded
+                    named = now
+                    for id in filter(None, named):
+                        if id not in here:
+                            here[id] = await asyncio.to_thread(self.load, id)
+                            new.callback(here[id].close)
+                live, candidate, *shadows = map(here.get, named)
+                self.engine.swap(live, candidate, [one for one in shadows if one is not None])
                 new.pop_all()
-            left = [served for served in self._in_force if served.id not in loaded]
-            self._in_force = list(loaded.values())
-            self._old += [(time.monotonic() + REST, served) for served in left]
+            self._in_force = [here.pop(id) for id in dict.fromkeys(filter(None, named))]
+            self._old += [(time.monotonic() + REST, left) for left in here.values()]
+
+    def _named(self) -> tuple[str, ...]:
+        """The ids of what is live, what is tried beside it ("": nothing), and the shadows."""
+        live, candidate = self.channels.live(), self.channels.candidate()
+        return (
+            self.engine.now.live.id if live is None else live.snapshot,
+            "" if candidate is None else candidate.snapshot,
+            *(State(self.state).one(id) for id in self.config.shadows),
+        )
 
     def close(self) -> None:
         """Write what is not written, settle the leases, write the end of the log; once."""
