@@ -7,6 +7,8 @@ import json
 import pytest
 
 from benchmarks.serving_monitors import CHANGES, stream, write
+from equipoise.serving.ledger.redis_book import RedisBook
+from equipoise.serving.snapshots.state import State
 
 
 @pytest.fixture
@@ -32,6 +34,19 @@ def test_quiet_before_the_reference_is_whole(equipoise, state):
     said = equipoise("watch", state, "--config", state / "serve.toml")
     assert said.code == 0
     assert "The reference is not whole yet: features" in said.out
+
+
+def test_a_book_in_redis_is_looked_at(equipoise, state, redis_server, monkeypatch):
+    settings = state / "serve.toml"
+    settings.write_text("[serve.store]\nkind = 'redis'\n[serve.budget]\ntotal = 1.0\n")
+    RedisBook(redis_server.url, state.name, 1_000_000)
+    State(state).node()
+    monkeypatch.delenv("EQUIPOISE_REDIS_URL", raising=False)
+    assert "must name the Redis" in equipoise("watch", state, "--config", settings).line
+    monkeypatch.setenv("EQUIPOISE_REDIS_URL", redis_server.url)
+    said = equipoise("watch", state / "log", "--config", settings, "--json")
+    told = [one for one in json.loads(said.out)["figures"] if one["monitor"] == "books"]
+    assert [one["value"] for one in told] == [0]
 
 
 def test_no_log_exits_with_2(equipoise, tmp_path):
