@@ -36,6 +36,7 @@ from equipoise.serving.app.money import REDIS, open_ledger
 from equipoise.serving.config import BudgetConfig, LogConfig, RewardWindow, ServeConfig, StoreConfig
 from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.refill import refill
+from equipoise.serving.engine.rewards import GRACE
 from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.errors import LedgerError
 from equipoise.serving.ledger.ledger import Ledger
@@ -139,7 +140,7 @@ def work(folder: Path, name: str, live: Snapshot, total: float, alone: bool, see
             if rng.random() < TWICE:
                 node.claim(pool[rng.randrange(max(0, len(pool) - NEWEST), len(pool))])
         node.tick()
-    until = time.monotonic() + WINDOW + 1.0
+    until = time.monotonic() + WINDOW + GRACE / 1e9 + 1.0
     while not alone and time.monotonic() < until:
         node.tick()
         time.sleep(TICK)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fixtures.redis_server import RedisServer
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -20,6 +21,7 @@ from equipoise.core.errors import InputError
 from equipoise.serving.config import BudgetConfig
 from equipoise.serving.errors import LedgerError
 from equipoise.serving.ledger import ledger as ledger_module
+from equipoise.serving.ledger import money as money_module
 from equipoise.serving.ledger.ledger import Ledger
 from equipoise.serving.ledger.logged_money import differences, logged_money
 from equipoise.serving.ledger.money import MILLION, OPEN, SEALED, Entry, Lease, check
@@ -257,6 +259,91 @@ def test_a_new_period_has_its_own_money(book_of):
     book = ledger.book
     assert check(book.sums(), book.leases()) == []
     assert book.sums().reserved + book.sums().leased == TOTAL
+    ledger.close()
+
+
+def test_closed_leases_of_periods_that_are_over_go(book_of, monkeypatch):
+    """What is reserved on others stays; what is said again of them changes nothing."""
+    monkeypatch.setattr(ledger_module, "GRACE", -1.0)
+    now, made, said = [0], [], []
+    config = BudgetConfig(total=100.0, seconds=10.0)
+    ledger = Ledger(book_of(), 0, config, clock=lambda: now[0], thread=False)
+    waiting = decided(1 << 80, ledger.reserve(1.0), ns=0)
+    for period in range(1, 16):
+        now[0] = period * 10**10
+        ledger.tick()
+        for number in range(8):
+            record = decided((period << 20) + number, ledger.reserve(1.0), ns=now[0])
+            made.append(record)
+            said.append(spend(record, 0.25, ns=now[0] + 1))
+            ledger.settle(ledger_module.Hold(record.lease, record.amount), 0.25, record.id)
+            ledger.tick()
+    book = ledger.book
+    leases = book.leases()
+    assert len(leases) < 20  # of 30 and more that were opened
+    assert {lease.period for lease in leases} >= {0, 14, 15}
+    assert next(lease.rest for lease in leases if lease.id == waiting.lease) == MILLION
+    assert check(book.sums(), leases) == []
+    assert book.sums().spent == 2 * MILLION
+    before = book.sums(), leases
+    first = made[0]
+    book.flow([Entry(first.id, first.lease, first.amount, 250_000)], {}, [])
+    book.close_dead(first.lease, {first.id: first.amount}, False)
+    assert (book.sums(), book.leases()) == before
+    monkeypatch.setattr(money_module, "USED", 0)
+    assert differences(book, logged_money([waiting, *made, *said])) == []
+    new = decided(7, ledger_module.Hold(5, 1), ns=now[0])
+    wrong = differences(book, logged_money([waiting, *made, *said, new]))
+    assert wrong == ["the log names lease 5, the book does not"]
+    ledger.close()
+
+
+def test_no_step_of_a_book_looks_at_all_leases(tmp_path):
+    path = tmp_path / "book.sqlite"
+    SqliteBook(path, TOTAL).close()
+    with sqlite3.connect(path) as old:
+        old.execute("DROP INDEX lease_by_state")  # an earlier version made none
+    old.close()
+    book = SqliteBook(path, TOTAL)
+    asked = []
+    book._base.set_trace_callback(asked.append)
+    lease = book.take(Lease(1, 0, "", 0, 0), 1, MILLION)
+    book.flow([Entry(b"a" * 16, 1, MILLION, 10)], {1: lease.amount - MILLION}, [1])
+    book.close_dead(1, {}, False)
+    book.sums()
+    book._base.set_trace_callback(None)
+    plans = [
+        (words, str(step[3]))
+        for words in {one for one in asked if "lease" in one and "CREATE" not in one}
+        for step in book._base.execute(f"EXPLAIN QUERY PLAN {words}")
+    ]
+    assert len(plans) > 8
+    scans = [one for one in plans if "SCAN lease" in one[1] or one[1] in ("SCAN l", "SCAN s")]
+    assert scans == []
+    book.close()
+
+
+@pytest.fixture
+def own_redis():
+    server = RedisServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_while_a_book_hangs_few_decisions_wait_for_it(own_redis):
+    ledger = Ledger(RedisBook(own_redis.url, "hangs", TOTAL, deadline=0.8), 0, FOREVER)
+    own_redis.freeze()
+    while ledger.reserve(0.5):
+        pass
+    began = time.monotonic()
+    assert [ledger.reserve(0.5) for _ in range(120)] == [None] * 120
+    assert time.monotonic() - began < 0.3  # of 0.6 s
+    own_redis.thaw()
+    end = time.monotonic() + 10
+    while not ledger.reserve(0.5) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert time.monotonic() < end
     ledger.close()
 
 

@@ -127,6 +127,25 @@ def test_a_new_day_begins_with_the_last_price_and_profile(folder):
         ledger.close()
 
 
+def test_what_is_seen_while_the_book_is_away_takes_no_room(folder, monkeypatch):
+    monkeypatch.setattr(ledger_module, "REPORT", 0.0)
+    day = Day(folder, "resolve")
+    ledger = day.ledgers[0]
+    (folder / "book.sqlite").rename(folder / "away.sqlite")
+    for _ in range(3):
+        for _ in range(50):
+            ledger.seen(np.array([1.0, 2.0]), np.array([0.5, 1.0]), 0)
+        ledger.tick()
+        assert not ledger.pace._new
+    assert "be there" in ledger.trouble
+    (folder / "away.sqlite").rename(folder / "book.sqlite")
+    ledger._due["retry"] = ledger.pace._noted = 0.0
+    ledger.tick()
+    assert ledger.pace._seen(0)[0][0] == 150
+    for one in day.ledgers:
+        one.close()
+
+
 def test_one_budget_over_all_is_paced():
     demands = (Demand("money", "cost", 1.0, kind="budget"), Demand("cap", "offers", 1.0))
     policy = Policy(("a",), "none", ("y",), (1.0,), demands=demands, prices=(0.25, 0.0))

@@ -236,5 +236,7 @@ def test_the_book_is_held_against_the_log(tmp_path):
     watch = Watch(tmp_path, MonitorConfig(), Books(other))
     assert watch.update().alarms == []
     assert "the log names lease" in watch.update().alarms[0].text
+    other.note("dropped", str(record.ns).encode())  # closed, and of a period that is over
+    assert watch.update().alarms == []
     for one in (other, ledger, writer):
         one.close()

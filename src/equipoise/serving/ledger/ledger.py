@@ -44,6 +44,7 @@ TICK = 0.05  # seconds between looks at what is due
 AGE = 60.0  # seconds after which what is free on a lease goes back
 GRACE = 1.0  # seconds from a lease's last hold to its seal; by then the hold is logged
 PATIENCE = 0.005  # seconds that `reserve` waits for a lease, where money may be left
+WAITS = 10  # in a row: then the book is slow, and nobody waits until it has answered
 REPORT = 1.0  # seconds between notes of what is free
 LOOK = 0.5  # seconds between looks at claims that other nodes took
 RETRY = 1.0  # seconds after the book could not be reached
@@ -146,11 +147,12 @@ class Ledger:
         self._asked, self._need = True, 0  # since the last lease; by the last reserve
         self._empty: Lease | None = None  # asked for, and not answered yet
         self._dry = NEVER  # from which need on the book has nothing, as of the last look
+        self._waits = 0  # since the book answered
         self._reported: dict[int, int] = {}
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._wake = threading.Event()
-        self._due = dict.fromkeys(("report", "retry", "pace", "note", "nodes"), 0.0)
+        self._due = dict.fromkeys(("report", "retry", "seen", "pace", "note", "nodes"), 0.0)
         self._period = period_of(clock(), self._seconds)
         self._sums = Sums(self._period, self._total, self._total, 0, 0, 0, 0)
         self._stopped = False
@@ -186,7 +188,7 @@ class Ledger:
             if hold is not None:
                 return hold
             self._need = need
-        if need >= self._dry:
+        if need >= self._dry or self._waits >= WAITS:
             return None
         if not self._threaded:
             self.tick()
@@ -194,7 +196,8 @@ class Ledger:
                 return self._on_lease(need)
         self._wake.set()
         with self._filled:
-            self._filled.wait_for(lambda: need >= self._dry or self._fits(need), PATIENCE)
+            told = lambda: need >= self._dry or self._fits(need)  # noqa: E731
+            self._waits += not self._filled.wait_for(told, PATIENCE)
             return self._on_lease(need)
 
     def _on_lease(self, need: int) -> Hold | None:
@@ -307,6 +310,9 @@ class Ledger:
     def tick(self) -> None:
         """Do what is due with the book; `trouble` says what failed."""
         now = time.monotonic()
+        if self.pace is not None and now >= self._due["seen"]:
+            self._due["seen"] = now + REPORT
+            self.pace.add_up()  # whether the book is there or not
         if now < self._due["retry"]:
             return
         try:
@@ -324,7 +330,7 @@ class Ledger:
         except LedgerError as error:
             self.trouble, self._due["retry"] = str(error), now + RETRY
             with self._filled:
-                self._dry, self._asked = 0, True
+                self._dry, self._waits, self._asked = 0, 0, True
                 self._filled.notify_all()
 
     def _run(self) -> None:
@@ -361,7 +367,7 @@ class Ledger:
             if taken is not None:
                 self._leases.append(_Open(taken, time.monotonic()))
                 self._leave(len(self._leases) - 2)
-            self._dry = need if taken is None else NEVER
+            self._dry, self._waits = need if taken is None else NEVER, 0
             self._filled.notify_all()
 
     def _leave(self, count: int) -> None:

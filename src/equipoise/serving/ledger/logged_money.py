@@ -18,6 +18,7 @@ from equipoise.serving.ledger.money import (
     Lease,
     Rebuilt,
     check,
+    dropped_until,
     period_of,
 )
 from equipoise.serving.records import DecisionRecord, SpendRecord
@@ -142,7 +143,7 @@ def differences(book: Book, money: LoggedMoney) -> list[str]:
         A sentence for each lease that differs, and for what does not add up; none where all is
         well.
     """
-    leases = book.leases()
+    leases, dropped = book.leases(), dropped_until(book)
     wrong = check(book.sums(), leases)
     logged = {lease.id: lease for lease in money.leases(1.0)}
     for lease in leases:
@@ -155,5 +156,5 @@ def differences(book: Book, money: LoggedMoney) -> list[str]:
             wrong.append(
                 f"of lease {lease.id} the book says {lease.rest} reserved, the log {said.rest}"
             )
-    wrong += [f"the log names lease {one}, the book does not" for one in logged]
-    return wrong
+    gone = [lease.id for lease in logged.values() if lease.ns > dropped]
+    return wrong + [f"the log names lease {one}, the book does not" for one in gone]

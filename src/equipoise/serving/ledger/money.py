@@ -12,6 +12,9 @@ MOST = 2**53  # millionths: what a double counts exactly, as Redis' scripts do
 OPEN, SEALED, CLOSED = 0, 1, 2  # of a lease: spent from; only settled; settled whole
 SLICES = 50  # leases that a worker's share of what is left is cut into
 OFFERS = 8  # that a lease should pay for, near the end
+DROP = 4  # leases that are looked at, whether they can go, by each that is opened
+DROPPED = "dropped"  # a note, known to Redis' scripts: when the newest was opened of what is gone
+USED = 120_000_000_000  # ns after it was opened in which a lease is spent from
 
 
 def micro(amount: float, what: str = "an amount of money") -> int:
@@ -195,7 +198,9 @@ class Book(Protocol):
         """
 
     def leases(self) -> list[Lease]:
-        """All leases, in the order in which they were opened."""
+        """All leases, in the order in which they were opened; closed ones of a period before the
+        last go by and by.
+        """
 
     def sums(self) -> Sums:
         """The money of the present period."""
@@ -213,6 +218,14 @@ class Book(Protocol):
 
     def close(self) -> None:
         """Let go of the book."""
+
+
+def dropped_until(book: Book) -> int:
+    """Before when a decision may name a lease that the book has let go, in nanoseconds since 1970;
+    0: it has all.
+    """
+    said = book.notes(DROPPED).get(DROPPED)
+    return 0 if said is None else int(said) + USED
 
 
 def sums_of(

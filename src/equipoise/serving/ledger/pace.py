@@ -157,7 +157,7 @@ class Pace:
         self._new.append((value, cost, float(cost[served]) if served >= 0 else 0.0))
 
     def tick(self) -> float:
-        """Add up what was seen; at the end of a step, find the price or read it.
+        """Add up what was seen, and note it; at the end of a step, find the price or read it.
 
         Returns
         -------
@@ -170,7 +170,7 @@ class Pace:
             Where the book cannot be reached.
         """
         place = self._place()
-        self._add()
+        self.add_up()
         now = time.monotonic()
         if place != self._at:
             self._note()
@@ -191,8 +191,8 @@ class Pace:
         """Seconds since a period's start."""
         return ns / 1e9 - period * self.config.seconds
 
-    def _add(self) -> None:
-        """Add requests to the sums, by the pacer's own kernel."""
+    def add_up(self) -> None:
+        """Add requests to the sums, by the pacer's own kernel; the book is not asked."""
         while self._new:
             some = [self._new.popleft() for _ in range(min(len(self._new), BATCH))]
             self._sums.requests += len(some)

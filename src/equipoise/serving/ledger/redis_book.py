@@ -1,24 +1,24 @@
 """A book in Redis, for the workers of many machines: each call is one Lua script, so one
 transaction.
 
-A lease is a hash, what was settled of it a set until it is closed.  Amounts stay below 2^53, which
-Lua's numbers count exactly.  How safe the money is from a crash of Redis is its ``appendfsync``:
-"always" where the book must not lose a second.
+A lease is a hash, what was settled of it a set until it is closed; each lease that is opened looks
+at some others, whether they can go.  Amounts stay below 2^53, which Lua's numbers count exactly.
+How safe the money is from a crash of Redis is its ``appendfsync``: "always" where the book must not
+lose a second.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from equipoise.core.errors import MissingExtra
 from equipoise.serving.errors import BookLost, LedgerError
 from equipoise.serving.ledger.money import (
     CLOSED,
+    DROP,
     OFFERS,
     SLICES,
     Entry,
@@ -27,6 +27,7 @@ from equipoise.serving.ledger.money import (
     Sums,
     sums_of,
 )
+from equipoise.serving.stores.redis_store import connect, redis_package
 
 REDIS = "EQUIPOISE_REDIS_URL"  # of the environment
 FIELDS = Lease._fields[1:]  # of a lease's hash; its id is in the key
@@ -47,6 +48,19 @@ local function done(id)
             add(money, 'spent', spent)
             add(money, 'lost', lost)
         end
+    end
+end
+local function drop(id)
+    local l = p .. ':lease:' .. (id or '')
+    if get(l, 'state') == 2 and get(l, 'period') < get(money, 'period') - 1 then
+        local ns, notes = redis.call('HGET', l, 'ns'), p .. ':notes'
+        local last = redis.call('HGET', notes, 'dropped') or ''
+        if #ns > #last or (#ns == #last and ns > last) then
+            redis.call('HSET', notes, 'dropped', ns)
+        end
+        redis.call('DEL', l)
+    elseif id then
+        redis.call('RPUSH', p .. ':leases', id)
     end
 end
 local function seal(id, back)
@@ -97,6 +111,7 @@ if redis.call('EXISTS', l) == 0 then
     add(money, 'left', -amount)
     redis.call('HSET', l, 'slot', ARGV[4], 'boot', ARGV[5], 'period', get(money, 'period'),
         'amount', amount, 'spent', 0, 'lost', 0, 'free', amount, 'state', 0, 'ns', ARGV[6])
+    for _ = 1, {DROP} do drop(redis.call('LPOP', p .. ':leases')) end
     redis.call('RPUSH', p .. ':leases', id)
     redis.call('SADD', p .. ':live', id)
 end
@@ -187,11 +202,9 @@ class RedisBook:
         lost: Callable[[], Rebuilt] = Rebuilt,
         deadline: float = 1.0,
     ) -> None:
-        self._redis = _module()
+        self._error = redis_package().RedisError
         self.name = f"{{{name}}}"
-        self._client = self._redis.Redis.from_url(
-            url, socket_timeout=deadline, socket_connect_timeout=deadline
-        )
+        self._client = connect(url, deadline)
         self._scripts: dict[str, Any] = {}
         if total is None:
             return
@@ -206,7 +219,7 @@ class RedisBook:
         """Redis' errors as ours."""
         try:
             yield
-        except self._redis.RedisError as error:
+        except self._error as error:
             fix = "see that Redis runs, and make a lost book anew with all workers stopped"
             kind = BookLost if "LOST" in str(error) else LedgerError
             raise kind("the book", "answer", str(error), self.name, fix) from error
@@ -269,8 +282,9 @@ class RedisBook:
             pipe = self._client.pipeline(transaction=True)
             for id_ in ids:
                 pipe.hmget(f"{self.name}:lease:{id_.decode()}", FIELDS)
-            rows = zip(ids, pipe.execute(), strict=True)
-        return sorted((_lease(int(id_), row) for id_, row in rows), key=lambda one: one.ns)
+            rows = zip(map(int, ids), pipe.execute(), strict=True)
+        there = (_lease(id_, row) for id_, row in rows if None not in row)
+        return sorted(there, key=lambda one: one.ns)
 
     def sums(self) -> Sums:
         """The money of the present period."""
@@ -298,14 +312,6 @@ class RedisBook:
     def close(self) -> None:
         """Let go of the connection."""
         self._client.close()
-
-
-def _module() -> Any:
-    try:
-        return importlib.import_module("redis")
-    except ImportError as error:
-        fix = 'pip install "equipoise[serve]"'
-        raise MissingExtra("redis", "be installed", "no such package", fix=fix) from error
 
 
 def _packed(value: Any) -> bytes:

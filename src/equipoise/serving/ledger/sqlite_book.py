@@ -19,6 +19,8 @@ from pathlib import Path
 from equipoise.serving.errors import BookLost, LedgerError
 from equipoise.serving.ledger.money import (
     CLOSED,
+    DROP,
+    DROPPED,
     OPEN,
     SEALED,
     Entry,
@@ -70,13 +72,19 @@ SEAL = f"""
 UPDATE lease SET amount = amount - ?, free = 0, state = {SEALED} WHERE id = ? AND state = {OPEN}
 """
 INSERT = f"INSERT INTO lease VALUES ({', '.join('?' * len(Lease._fields))})"
-SUMS = f"""
+INDEX = "CREATE INDEX IF NOT EXISTS lease_by_state ON lease (state, period, spent, lost)"
+LIVE = f"""
 SELECT coalesce(sum(amount - spent - lost), 0),
     coalesce(sum(min(free, amount - spent - lost)) FILTER (WHERE state = {OPEN}), 0),
-    coalesce(sum(spent), 0), coalesce(sum(lost), 0) FROM lease WHERE period = ?
+    coalesce(sum(spent), 0), coalesce(sum(lost), 0)
+FROM lease WHERE state IN ({OPEN}, {SEALED}) AND period = ?
 """
-DONE = f"UPDATE lease SET state = {CLOSED} WHERE state = {SEALED} AND spent + lost = amount"
-FORGET = f"DELETE FROM settled WHERE lease IN (SELECT id FROM lease WHERE state = {CLOSED})"
+PAST = f"""
+SELECT coalesce(sum(spent), 0), coalesce(sum(lost), 0)
+FROM lease WHERE state = {CLOSED} AND period = ?
+"""
+DONE = f"SELECT id FROM lease WHERE state = {SEALED} AND spent + lost = amount"
+OLD = f"SELECT id, ns FROM lease WHERE state = {CLOSED} AND period < ? LIMIT {DROP}"
 WAIT = 1.0  # seconds for another worker's transaction
 START = 10.0  # seconds for others while a worker starts: one makes the book, all settle
 
@@ -129,6 +137,8 @@ class SqliteBook:
             os.close(self._handle)
             raise
         if total is not None:
+            with _told(self.path):
+                self._base.execute(INDEX)  # earlier versions made none
             self.renew(period, total)
         self._base.execute(f"PRAGMA busy_timeout = {round(1000 * WAIT)}")
 
@@ -222,7 +232,20 @@ class SqliteBook:
             taken = lease._replace(period=period, amount=amount, free=amount)
             base.execute("UPDATE money SET remainder = remainder - ?", (amount,))
             base.execute(INSERT, taken)
+            self._drop(base, period)
             return taken
+
+    @staticmethod
+    def _drop(base: sqlite3.Connection, period: int) -> None:
+        """Let go of some leases that are closed, of a period before the last."""
+        old = base.execute(OLD, (period - 1,)).fetchall()
+        if not old:
+            return
+        base.executemany("DELETE FROM lease WHERE id = ?", [(id_,) for id_, _ in old])
+        row = base.execute("SELECT value FROM note WHERE key = ?", (DROPPED,)).fetchone()
+        newest = max(int(row[0]) if row else 0, *(ns for _, ns in old))
+        said = DROPPED, str(newest).encode()
+        base.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", said)
 
     def flow(self, entries: Sequence[Entry], free: Mapping[int, int], seal: Iterable[int]) -> None:
         """Settle holds, note what is free, seal leases."""
@@ -245,8 +268,14 @@ class SqliteBook:
             )
             for lease in seal:
                 self._seal(base, lease, free.get(lease, 0))
-            base.execute(DONE)
-            base.execute(FORGET)
+            self._close(base)
+
+    @staticmethod
+    def _close(base: sqlite3.Connection) -> None:
+        """Close what is settled whole: nothing more is asked of it."""
+        done = base.execute(DONE).fetchall()
+        base.executemany(f"UPDATE lease SET state = {CLOSED} WHERE id = ?", done)
+        base.executemany("DELETE FROM settled WHERE lease = ?", done)
 
     @staticmethod
     def _seal(base: sqlite3.Connection, lease: int, back: int) -> None:
@@ -273,8 +302,7 @@ class SqliteBook:
             if lost:
                 base.execute("UPDATE lease SET lost = lost + ? WHERE id = ?", (free, lease))
             self._seal(base, lease, 0 if lost else free)
-            base.execute(DONE)
-            base.execute(FORGET)
+            self._close(base)
 
     def leases(self) -> list[Lease]:
         """All leases."""
@@ -286,8 +314,10 @@ class SqliteBook:
     def sums(self) -> Sums:
         """The money of the present period."""
         with self._transaction("DEFERRED") as base:
-            money = base.execute(MONEY).fetchone()
-            return sums_of(*money, *base.execute(SUMS, money[:1]).fetchone())
+            period, total, left = base.execute(MONEY).fetchone()
+            rest, free, spent, lost = base.execute(LIVE, (period,)).fetchone()
+            before = base.execute(PAST, (period,)).fetchone()
+        return sums_of(period, total, left, rest, free, spent + before[0], lost + before[1])
 
     def note(self, key: str, value: bytes, *, first: bool = False) -> bytes:
         """Write down a value; what stands there now."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from equipoise.core.errors import InputError
 from equipoise.serving.config import ServeConfig
 from equipoise.serving.errors import LedgerError
-from equipoise.serving.ledger.money import MILLION, Book, Lease, check
+from equipoise.serving.ledger.money import MILLION, Book, Lease, check, dropped_until
 from equipoise.serving.ledger.redis_book import REDIS, RedisBook
 from equipoise.serving.ledger.sqlite_book import SqliteBook
 from equipoise.serving.records import DecisionRecord, Record, SpendRecord
@@ -96,14 +96,15 @@ class Books:
         self._named: frozenset[int] = (
             frozenset()
         )  # leases that the log named before the book was read
+        self._opened: dict[int, int] = {}  # of leases: their first decision, in ns since 1970
         self._leases: list[Lease] = []
-        self._there = False
+        self._dropped, self._there = 0, False
         self._wrong: list[str] = []
 
     def read_book(self) -> None:
         """Read the book, before what is new in the log."""
         try:
-            every = self.book.leases()
+            every, self._dropped = self.book.leases(), dropped_until(self.book)
             self._wrong = check(self.book.sums(), every)
             self._leases, self._there = [one for one in every if self._mine(one.slot)], True
         except LedgerError as error:
@@ -114,6 +115,7 @@ class Books:
         if isinstance(record, DecisionRecord):
             if record.lease:
                 self._reserved[record.lease] += record.amount
+                self._opened.setdefault(record.lease, record.ns)
         elif isinstance(record, SpendRecord) and record.lease:
             self._spent[record.lease] += record.spent
             self._reserved[record.lease] -= record.reserved
@@ -132,6 +134,10 @@ class Books:
                 )
         if self._there:
             gone = self._named - {lease.id for lease in self._leases}
-            wrong += [f"the log names lease {one}, the book does not: it is older" for one in gone]
+            wrong += [
+                f"the log names lease {one}, the book does not: it is older"
+                for one in gone
+                if self._opened.get(one, 0) > self._dropped
+            ]
         self._before, self._named = dict(self._spent), frozenset(self._reserved)
         return wrong
