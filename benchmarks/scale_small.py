@@ -1,7 +1,7 @@
 """Small runs: what a run costs besides its rows, and what many features cost.
 
 `fixed_cost_s` wall seconds of `equipoise run PLAN` as a process of its own, kernels compiled
-before, on 1,000 rows of the log of part `run` with its estimator (20 features, three arms, two
+before, on 2,000 rows of the log of part `run` with its estimator (20 features, three arms, two
 metrics, 60 small boosted trees); `fixed_cost_cpu_s` its user and system seconds, `fixed_import_s`
 the wall seconds of a process that only imports what the run had imported at its end; `report_kb`
 the size of the report.  Medians of 5 (quick) or 15 (full) turns, the two processes by turns, with
@@ -34,7 +34,7 @@ import pyarrow.parquet as pq  # noqa: E402
 from benchmarks.scale_run import command, write  # noqa: E402
 
 Figures = list[dict[str, Any]]
-ROWS = 1_000
+ROWS = 2_000
 WIDE, FEATURES = 20_000, 400
 NAMES = """
 from equipoise.cli.main import main

@@ -60,13 +60,17 @@ def run(
     import os
     from contextlib import nullcontext
 
-    from equipoise.cli.show import as_json, progress
-    from equipoise.pipeline.jobs import is_told
-    from equipoise.pipeline.jobs import run as run_plan
-    from equipoise.pipeline.plan.read import read_plan
-    from equipoise.scale.executor import executor_of
+    from equipoise.cli.imports import imports_settled
 
-    settings = read_plan(plan)
+    with imports_settled():
+        from equipoise.cli.show import as_json, progress
+        from equipoise.pipeline.jobs import JOBS, is_told
+        from equipoise.pipeline.jobs import run as run_plan
+        from equipoise.pipeline.plan.read import read_plan
+        from equipoise.scale.executor import executor_of
+
+        settings = read_plan(plan)
+        JOBS.load(settings.job)
     place = Path(os.path.normpath(out or settings.path(settings.run.out)))
     asked = engine != "local" or address is not None or workers is not None
     engines = executor_of(engine, address, workers) if asked else nullcontext()
