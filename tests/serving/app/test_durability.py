@@ -43,12 +43,17 @@ main(sys.argv[1:])
 """
 
 
-@pytest.fixture
-def child(published, tmp_path):
-    state, told = tmp_path / "shop-serving", tmp_path / "synced"
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("durability")
+
+
+@pytest.fixture(scope="module")
+def child(published, folder):
+    state, told = folder / "shop-serving", folder / "synced"
     others = shutil.ignore_patterns("log", "index", "control", "counters", "*.lock")
     shutil.copytree(published, state, ignore=others)
-    settings = tmp_path / "serve.toml"
+    settings = folder / "serve.toml"
     settings.write_text(f'[serve.log]\ndurability = "disk"\n{QUIET}')
     child = start(state, "--config", settings, code=(CODE, str(told)))
     yield child
@@ -65,16 +70,16 @@ def on_disk(folder: Path) -> list[Record]:
     return [decode(payload) for part in parts for _, payload in frames(part)]
 
 
-def test_an_answer_is_of_a_decision_that_is_on_disk(child, tmp_path):
+def test_an_answer_is_of_a_decision_that_is_on_disk(child, folder):
     with child.client() as http:
         for number in range(6):
             decision = http.post("/decide", json={"unit": f"{number:07d}"}).json()["decision"]
-            decisions = [one for one in on_disk(tmp_path) if isinstance(one, DecisionRecord)]
+            decisions = [one for one in on_disk(folder) if isinstance(one, DecisionRecord)]
             assert decision in [one.id.hex() for one in decisions]
 
 
-def test_what_a_failing_disk_lost_is_not_acknowledged_when_it_comes_again(child, tmp_path):
-    fails = tmp_path / "synced-fails"
+def test_what_a_failing_disk_lost_is_not_acknowledged_when_it_comes_again(child, folder):
+    fails = folder / "synced-fails"
     with child.client() as http:
         decision = http.post("/decide", json={"unit": "0000001"}).json()["decision"]
         reward = {"decision": decision, "name": "y", "value": 1.0, "key": "1"}
@@ -88,13 +93,13 @@ def test_what_a_failing_disk_lost_is_not_acknowledged_when_it_comes_again(child,
             fails.touch()
             assert send().status_code == 503
             fails.unlink()
-            assert not any(isinstance(one, kind) for one in on_disk(tmp_path))
+            assert not any(isinstance(one, kind) for one in on_disk(folder))
             assert send().status_code == 200
-            assert sum(isinstance(one, kind) for one in on_disk(tmp_path)) == 1
+            assert sum(isinstance(one, kind) for one in on_disk(folder)) == 1
 
 
-def test_no_retry_is_told_of_a_decision_that_may_be_lost(child, tmp_path):
-    fails = tmp_path / "synced-fails"
+def test_no_retry_is_told_of_a_decision_that_may_be_lost(child, folder):
+    fails = folder / "synced-fails"
     with child.client() as http:
         for number in range(4):
             body = {"unit": f"{number:07d}", "key": f"key {number}"}

@@ -6,12 +6,13 @@ import resource
 
 import msgspec
 import pytest
-from fixtures.served import SECOND, Purse, World
+from fixtures.served import NOON, SECOND, Purse, ServedSnapshot, World
 
 from equipoise.core.errors import InputError
-from equipoise.serving.config import BudgetConfig, RewardWindow, ServeConfig
+from equipoise.serving.config import BudgetConfig, LogConfig, RewardWindow, ServeConfig
 from equipoise.serving.engine.history import decision_status, unit_history
-from equipoise.serving.engine.idempotency import key_hash
+from equipoise.serving.engine.idempotency import Idempotency, key_hash
+from equipoise.serving.engine.recent import Recent
 from equipoise.serving.engine.refill import refill
 from equipoise.serving.engine.tables import HOUR
 from equipoise.serving.errors import ConflictError, InFlight, LogUnavailable
@@ -28,6 +29,15 @@ def world(tmp_path):
     made = World(tmp_path, config)
     yield made
     made.close()
+
+
+def beside(world):
+    """Another worker of the same folder; a process opens a table once, so they share the files."""
+    other, shared = World(world.folder, world.config, slot=1), world.shared
+    own = Idempotency(shared.index / "idem", shared._is_dead), Recent(shared.index / "recent")
+    own[0].hours, own[1].hours = shared.idempotency.hours, shared.recent.hours
+    other.shared._open_tables = *own, shared.open
+    return other
 
 
 def restarted(world, **parts):
@@ -56,26 +66,56 @@ def test_the_same_request_has_the_same_bytes(world):
     assert world.decide("bob", key="1").unit == "bob"
 
 
-def test_a_request_in_hand_is_told(world):
+def test_a_key_in_hand_is_its_writer_s_however_long_it_takes(world):
+    """A disk that stalls, a long batch: no clock makes the request another one's."""
+    request, unsynced = DecideRequest(unit="ann", key="1"), []
+    other = beside(world)
+    refill(other.engine, world.folder / "log", 1, world.ns)
+    (first,) = world.engine.decide_batch([request], world.ns, unsynced)
+    for hours in (0, 1):
+        world.ns = other.ns = NOON + hours * HOUR + 11 * SECOND
+        for each in (world, other):
+            with pytest.raises(InFlight):
+                each.engine.decide(request, each.ns)
+    world.engine.keep(unsynced)
+    assert other.engine.decide_batch([request], world.ns) == [first]
+    other.log.close()
+
+
+def test_what_fails_in_a_way_that_nobody_foresaw_is_not_decided_again(world):
     request = DecideRequest(unit="ann", key="1")
-    idempotency = world.shared.idempotency
-    assert idempotency.begin([key_hash(request)], world.ns) == [None]
-    with pytest.raises(InFlight):
+    count, world.engine._count = world.engine._count, lambda *_: 1 / 0
+    with pytest.raises(ZeroDivisionError):
         world.engine.decide(request, world.ns)
-    world.ns += 11 * SECOND  # who began it is dead
-    assert world.engine.decide(request, world.ns).logged
+    world.engine._count = count
+    with pytest.raises(LogUnavailable, match="the first decision of this key must be on disk"):
+        world.engine.decide(request, world.ns)
+    assert len(world.records(DecisionRecord)) == 1
+
+
+def test_at_the_turn_of_the_hour_the_slower_of_two_sees_the_quicker_one(world):
+    """One reads its clock, stalls, and takes the key in hand when the hour is another one."""
+    request, turn = DecideRequest(unit="ann", key="1"), (NOON // HOUR + 1) * HOUR
+    other = beside(world)
+    other.ns = turn + 20 * SECOND
+    first = other.engine.decide(request, other.ns)
+    world.ns = turn + 21 * SECOND
+    assert world.engine.decide(request, turn - 1) == first
+    other.log.close()
 
 
 @pytest.mark.parametrize("step", [HOUR, HOUR + 20 * SECOND], ids=["at its turn", "within it"])
 def test_a_key_whose_first_request_died_hours_ago_is_decided_once(world, step):
     request = DecideRequest(unit="ann", key="1")
-    assert world.shared.idempotency.begin([key_hash(request)], world.ns) == [None]
+    dead, idempotency = b"\0\5died", world.shared.idempotency
+    assert idempotency.begin([key_hash(request)], dead, world.time) == [None]
+    world.shared.took_over(b"\0\5next")
     for _ in range(2):
         world.ns += step
         first, again = (world.engine.decide(request, world.ns) for _ in range(2))
         assert encode(again) == encode(first)
         assert len(world.records(DecisionRecord)) == 1
-    assert world.shared.idempotency.begin([key_hash(request)], world.ns) == [encode(first)]
+    assert idempotency.begin([key_hash(request)], dead, world.time) == [encode(first)]
 
 
 @pytest.mark.parametrize("well", [True, False], ids=["synced", "failed"])
@@ -105,10 +145,14 @@ def test_an_answer_that_no_table_took_is_kept_later(world):
     try:
         world.engine.keep(unsynced)
         world.engine.tick(world.ns)
+        assert world.engine.decide_batch([request], world.ns) == [first]
+        assert not world.decide("ann", key="2").logged  # or ever more would be kept in memory
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     world.engine.tick(world.ns)
     assert world.engine.decide_batch([request], world.ns) == [first]
+    assert world.decide("ann", key="2").logged
+    assert world.shared.idempotency.oldest is None
 
 
 def test_a_wrong_request_takes_no_key(world):
@@ -266,14 +310,73 @@ def test_what_no_table_takes_leaves_no_trace_in_the_log(tmp_path, what):
 def test_who_died_between_the_log_and_the_answer_is_answered_for(tmp_path):
     world = World(tmp_path)
     refill(world.engine, tmp_path / "log", 0, world.ns)
-    request = DecideRequest(unit="ann", key="1")
+    request, other = DecideRequest(unit="ann", key="1"), DecideRequest(unit="ann", key="2")
     world.shared.idempotency.finish = lambda *_: None  # type: ignore[method-assign]
     first = world.engine.decide(request, world.ns)
     with pytest.raises(InFlight):
         world.engine.decide(request, world.ns)
+    world.shared.idempotency.begin([key_hash(other)], world.log.writer, world.time)
     again = restarted(world)
+    for one in (request, other):
+        with pytest.raises(InFlight):  # until its log was read
+            again.engine.decide(one, again.ns)
     refill(again.engine, tmp_path / "log", 0, again.ns)
     assert encode(again.engine.decide(request, again.ns)) == encode(first)
+    assert len(again.records(DecisionRecord)) == 1
+    assert again.engine.decide(other, again.ns).logged
+    again.close()
+
+
+def test_who_died_in_a_long_batch_is_answered_for_all_of_it(tmp_path, monkeypatch):
+    """Minutes and segments after its first decisions, which others can see already."""
+    monkeypatch.setattr("equipoise.serving.engine.refill.MANY", 2)
+    world = World(tmp_path)
+    refill(world.engine, tmp_path / "log", 0, world.ns)
+    requests = [DecideRequest(unit="ann", key=str(number)) for number in range(6)]
+    answers: list = []
+    for request in requests:
+        answers += world.engine.decide_batch([request], world.ns, [])
+        world.engine.tick(world.ns)
+        world.log.roll()
+        world.ns += 60 * SECOND
+    again = restarted(world)
+    with monkeypatch.context() as death:  # in the middle of its start
+        flush = again.shared.flush
+        death.setattr(again.shared, "flush", lambda: (flush(), 1 / 0))
+        with pytest.raises(ZeroDivisionError):
+            refill(again.engine, tmp_path / "log", 0, again.ns)
+    again = restarted(again)
+    refill(again.engine, tmp_path / "log", 0, again.ns)
+    assert [again.engine.decide_batch([one], again.ns) for one in requests] == [
+        [a] for a in answers
+    ]
+    assert len(again.records(DecisionRecord)) == len(requests)
+    again.close()
+
+
+@pytest.mark.parametrize("what", ["snapshot", "unit", "disk"])
+@pytest.mark.parametrize("machine", [False, True], ids=["worker", "machine"])
+def test_an_answer_that_nobody_can_give_again_is_refused(tmp_path, what, machine):
+    config = ServeConfig(log=LogConfig(durability="disk"))
+    world = World(tmp_path, config)
+    refill(world.engine, tmp_path / "log", 0, world.ns)
+    request = DecideRequest(unit="ann", key="1")
+    (first,) = world.engine.decide_batch([request], world.ns, [])
+    if what == "disk":
+        world.log._sync_failed(world.log._file, OSError(5, "Input/output error"))
+    if machine:
+        (tmp_path / "index" / "boot").write_text("another start")
+    live = ServedSnapshot("b" * 64) if what == "snapshot" else None
+    again = restarted(world, live=live)
+    if what == "unit":
+        again.shared.controls.erase("ann")
+    refill(again.engine, tmp_path / "log", 0, again.ns)
+    (answer,) = again.engine.decide_batch([request], again.ns)
+    if what == "disk":
+        assert answer == first if machine else isinstance(answer, LogUnavailable)
+    else:
+        assert isinstance(answer, ConflictError)
+        assert "snapshot that is not served any more" in str(answer)
     assert len(again.records(DecisionRecord)) == 1
     again.close()
 

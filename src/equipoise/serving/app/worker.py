@@ -31,7 +31,7 @@ from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.idempotency import KeyedAnswer
 from equipoise.serving.engine.refill import refill
 from equipoise.serving.engine.shared import SharedState
-from equipoise.serving.errors import ConflictError, LogUnavailable
+from equipoise.serving.errors import ConflictError
 from equipoise.serving.ledger.redis_book import REDIS
 from equipoise.serving.log.segments import unended
 from equipoise.serving.log.upkeep import keep_up
@@ -219,7 +219,7 @@ class Worker:
         """Wait for the disk, then keep the answers of keys; ``since`` as of the log."""
         try:
             await self.log.acknowledged(since)
-        except LogUnavailable:
+        except BaseException:
             self.engine.keep(unsynced, lost=True)
             raise
         self.engine.keep(unsynced)

@@ -32,7 +32,7 @@ from equipoise.serving.engine.deciding import (
     record_of,
 )
 from equipoise.serving.engine.facts import StoredFacts
-from equipoise.serving.engine.idempotency import KeyedAnswer, key_hash
+from equipoise.serving.engine.idempotency import FULL, KeyedAnswer, key_hash
 from equipoise.serving.engine.in_force import InForce
 from equipoise.serving.engine.paced import Paced
 from equipoise.serving.engine.part import ServedSnapshot
@@ -305,10 +305,14 @@ class Engine:
         now = self.now if now_ns < self._next_look else self.look(now_ns)
         answers, every = self._begin_all(requests, now_ns)
         stored: Sequence[StoredFacts] = [None] * len(every)
-        if not self._killed:
-            stored = read_all(now, [self._asked_for(requests[at]) for at, _ in every])
         keyed: list[KeyedAnswer] = [] if unsynced is None else unsynced
-        told = self._finish_all(now, requests, answers, every, stored, now_ns, keyed)
+        try:
+            if not self._killed:
+                stored = read_all(now, [self._asked_for(requests[at]) for at, _ in every])
+            told = self._finish_all(now, requests, answers, every, stored, now_ns, keyed)
+        except BaseException:
+            self._give_up(every)
+            raise
         if unsynced is None:
             self.keep(keyed)
         return told
@@ -339,15 +343,15 @@ class Engine:
                 stored = await asyncio.gather(*(self._fetch(now, requests[at]) for at, _ in every))
             except BaseException:
                 for _, key in every:
-                    self.shared.idempotency.release(key, now_ns)
+                    self.shared.idempotency.release(key)
                 raise
         keyed: list[KeyedAnswer] = []
         since = self.sink.failed_syncs
-        told = self._finish_all(now, requests, answers, every, stored, now_ns, keyed)
         try:
+            told = self._finish_all(now, requests, answers, every, stored, now_ns, keyed)
             await self.sink.acknowledged(since)
-        except LogUnavailable:
-            self.keep(keyed, lost=True)
+        except BaseException:
+            self._give_up(every)
             raise
         self.keep(keyed)
         return told
@@ -368,6 +372,10 @@ class Engine:
         except LogUnavailable:
             self.counters.failed("index")
 
+    def _give_up(self, every: Sequence[tuple[int, bytes]]) -> None:
+        """Refuse keys in hand from now on: nobody knows whether their decisions are on disk."""
+        self.keep([KeyedAnswer(key, b"") for _, key in every], lost=True)
+
     def _begin_all(
         self, requests: Sequence[DecideRequest], now_ns: int
     ) -> tuple[list[Any], list[tuple[int, bytes]]]:
@@ -386,16 +394,14 @@ class Engine:
             except EquipoiseError as error:
                 answers[at] = error
         if keyed:
-            try:
-                found = self.shared.idempotency.begin([key for _, key in keyed], now_ns)
-            except LogUnavailable:  # a request with a key is done once, or not at all
-                for at, _ in keyed:
+            keys, writer = [key for _, key in keyed], self.sink.writer
+            found = self.shared.idempotency.begin(keys, writer, self._clock)
+            for (at, key), answers[at] in zip(keyed, found, strict=True):
+                if answers[at] is None:
+                    every.append((at, key))
+                elif answers[at] is FULL:  # a request with a key is done once, or not at all
                     answers[at] = self._nothing(requests[at], now_ns)
-            else:
-                for (at, key), answers[at] in zip(keyed, found, strict=True):
-                    if answers[at] is None:
-                        every.append((at, key))
-                every.sort()
+            every.sort()
         return answers, every
 
     def _nothing(self, request: DecideRequest, now_ns: int) -> bytes:
@@ -454,7 +460,7 @@ class Engine:
             try:
                 one = pending(now, asked, killed, self._money, self.counters, id, latency)
             except Exception as error:  # noqa: BLE001 - of this request alone
-                self.shared.idempotency.release(key, now_ns)
+                self.shared.idempotency.release(key)
                 answers[at] = error
                 continue
             if asked.request.dry_run:
@@ -475,7 +481,7 @@ class Engine:
                 for one in made:
                     answer = answers[one.asked.at] = self._logged(now, one)
                     if one.asked.key:
-                        keyed.append(KeyedAnswer(one.asked.key, answer, now_ns))
+                        keyed.append(KeyedAnswer(one.asked.key, answer))
                 if noted > MOST_NOTED or now_ns >= self._next_flush:
                     self._next_flush = now_ns + FLUSH
                     self.soon(self.flush, now_ns)
@@ -507,7 +513,7 @@ class Engine:
         """What cannot be logged is not done: control, and its money goes back."""
         if made.settled.hold is not None and self.budget is not None:
             self.budget.settle(made.settled.hold, 0.0)
-        self.shared.idempotency.release(made.asked.key, made.asked.now_ns)
+        self.shared.idempotency.release(made.asked.key)
         record = msgspec.structs.replace(
             made.record, served=CONTROL, probability=1.0, reason=LOG_GONE
         )

@@ -9,7 +9,7 @@ An id begins with the milliseconds of its decision, so it says in which hour's t
     d id             the record            u id        units of what was written from this id
     c writer, number its context                       on: the hash and the id of each
     e id             when it was shown     r id, name  the sum of a reward
-    m slot           its last one here     k hash      a reward that came: its key, or its name
+    m slot           all until this is     k hash      a reward that came: its key, or its name
                                            where it waited without one
 
 What is written together lies together, so that a write changes few pages; the history of a unit,
@@ -153,8 +153,14 @@ class Recent:
             waiting[record.id] = Logged(record, context, data)
         return len(waiting)
 
-    def flush(self) -> None:
+    def flush(self, oldest: int | None = None) -> None:
         """Write what was noted, for all workers.
+
+        Parameters
+        ----------
+        oldest : int, optional
+            When the oldest request came of those whose answers are not kept yet, in nanoseconds
+            since 1970: `written_until` says no more than that.
 
         Raises
         ------
@@ -162,14 +168,14 @@ class Recent:
             Where the disk takes nothing; it is kept, of very many the newest, until it does.
         """
         try:
-            self._flush()
+            self._flush(b"" if oldest is None else (oldest // MILLISECOND).to_bytes(6, "big"))
         except LogUnavailable:
             self._table = None
             for id in list(self._waiting)[:-MOST_UNWRITTEN]:
                 del self._waiting[id]  # the log has them
             raise
 
-    def _flush(self) -> None:
+    def _flush(self, oldest: bytes) -> None:
         left = [*self._waiting.values()]
         while left:
             hour = time_of(left[0].record.id) // HOUR
@@ -177,11 +183,11 @@ class Recent:
             if time_of(left[-1].record.id) // HOUR != hour:  # seldom: else all are of one hour
                 group = [one for one in left if time_of(one.record.id) // HOUR == hour]
                 others = [one for one in left if time_of(one.record.id) // HOUR != hour]
-            self._write(self.hours.of(hour * HOUR), group)
+            self._write(self.hours.of(hour * HOUR), group, oldest)
             left = others
         self._waiting.clear()
 
-    def _write(self, table: Table, group: Sequence[Logged]) -> None:
+    def _write(self, table: Table, group: Sequence[Logged], oldest: bytes) -> None:
         if table is not self._table:
             self._table, self._contexts, self._together = table, set(), b""
         records, units, contexts = [], [], {}
@@ -202,7 +208,7 @@ class Recent:
             if before is None or len(before) + ENTRY * len(units) > TOGETHER:
                 self._together, before = b"u" + first, b""
             together = (self._together, before + b"".join(units))
-            mark = (WRITTEN + last[SLOT], last)
+            mark = (WRITTEN + last[SLOT], min(last, oldest or last))
             change.cursor().putmulti([*contexts.items(), *records, mark, together])
         self._contexts.update(contexts)
 
@@ -222,7 +228,9 @@ class Recent:
         return self.find(id) is not None
 
     def written_until(self, slot: int) -> int:
-        """Up to when the decisions of a slot are written, in nanoseconds since 1970."""
+        """Up to when the decisions of a slot, and the answers of their keys, are written, in
+        nanoseconds since 1970.
+        """
         for table in self.hours.newest_first():
             with table.read() as change:
                 last = change.get(WRITTEN + slot.to_bytes(2, "big"))

@@ -23,7 +23,8 @@ from equipoise.serving.records import RewardRecord
 
 MOST_OPEN = 10_000_000  # entries of what waits, of money and rewards
 BATCH = 1000  # of what waits, looked at in one go
-HELD, WAITING = b"h", b"w"
+HELD, WAITING, WRITER = b"h", b"w", b"s"
+SLOT = 2  # bytes of the name of a writer; the others are of its start
 SALT = 8  # bytes that tell apart what waits for one decision
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -110,10 +111,25 @@ class SharedState:
 
     def _tables(self) -> tuple[Idempotency, Recent, Table]:
         if self._open_tables is None:
-            idempotency = Idempotency(self.index / "idem")
+            idempotency = Idempotency(self.index / "idem", self._is_dead)
             recent = Recent(self.index / "recent")
             self._open_tables = idempotency, recent, Table(self.index / "open")
         return self._open_tables
+
+    # ---- who writes ----
+
+    def took_over(self, writer: bytes) -> None:
+        """Say that a writer has its slot of the log, and that all is here that the log has of those
+        who had it before: none of them has a key in hand any more.
+        """
+        with self.open.write() as change:
+            change.put(WRITER + writer[:SLOT], writer[SLOT:])
+
+    def _is_dead(self, writer: bytes) -> bool:
+        """Whether a later writer took the slot over."""
+        with self.open.read() as change:
+            now = change.get(WRITER + writer[:SLOT])
+        return now is not None and now != writer[SLOT:]
 
     # ---- money that waits for its claim ----
 
@@ -126,7 +142,7 @@ class SharedState:
         if self._holds:
             self.hold(self._holds)
             self._holds = {}
-        self.recent.flush()
+        self.recent.flush(self.idempotency.oldest)
 
     def hold(self, holds: dict[bytes, HeldMoney]) -> None:
         """Write what decisions reserved, by their ids."""

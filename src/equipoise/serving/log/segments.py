@@ -65,6 +65,11 @@ class Segment(NamedTuple):
     created: int
     previous: bytes
 
+    @property
+    def writer(self) -> bytes:
+        """The name of who wrote it: slot and start, 6 bytes."""
+        return self.slot.to_bytes(2, "big") + self.epoch.to_bytes(4, "big")
+
 
 def file_name(slot: int, epoch: int, number: int) -> str:
     """The name of a segment's file."""
