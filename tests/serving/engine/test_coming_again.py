@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from functools import partial
 
 import msgspec
 import pytest
@@ -101,6 +102,10 @@ def test_at_the_turn_of_the_hour_the_slower_of_two_sees_the_quicker_one(world):
     first = other.engine.decide(request, other.ns)
     world.ns = turn + 21 * SECOND
     assert world.engine.decide(request, turn - 1) == first
+    waited = iter([turn - 1, *4 * [world.ns]])  # for the lock
+    idempotency, writer = world.shared.idempotency, world.log.writer
+    found = idempotency.begin([key_hash(request)], writer, lambda: next(waited))
+    assert found == [encode(first)]
     other.log.close()
 
 
@@ -153,6 +158,23 @@ def test_an_answer_that_no_table_took_is_kept_later(world):
     assert world.engine.decide_batch([request], world.ns) == [first]
     assert world.decide("ann", key="2").logged
     assert world.shared.idempotency.oldest is None
+
+
+def test_while_answers_cannot_be_kept_no_more_keys_are_taken(world, monkeypatch):
+    """They would be in memory alone, ever more of them."""
+    request, unsynced = DecideRequest(unit="ann", key="1"), []
+    (first,) = world.engine.decide_batch([request], world.ns, unsynced)
+    with monkeypatch.context() as disk:
+        full = LogUnavailable("a table", "be writable", "a full disk")
+        disk.setattr(world.shared.idempotency, "_write", partial(raised, full))
+        world.engine.keep(unsynced)
+        assert world.decide("ann", key="2").reason == "log_unavailable"
+        assert world.engine.decide_batch([request], world.ns) == [first]
+    assert world.decide("ann", key="2").logged
+
+
+def raised(error):
+    raise error
 
 
 def test_a_wrong_request_takes_no_key(world):
