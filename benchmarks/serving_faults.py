@@ -13,7 +13,9 @@ http_kill_wrong        answers that differ from the log in unit, candidate, prob
                        scores or snapshot, or whose offer holds no money there
 http_kill_unequal      keys of which two answers differed in a byte
 http_kill_keys_twice   keys of which the logs hold more than one decision
-http_kill_rewards      rewards told "joined" that are not in the logs exactly once
+http_kill_rewards      rewards told "joined" that are not in the logs exactly once, or "waiting" and
+                       not at all
+http_kill_unspent      claims told so that are not spent
 http_kill_overspend    millionths reserved and spent above the budget, at any moment
 http_kill_books        leases of which book and logs differ, or that are open still when all ended
 http_kill_unended      segments without an end when all ended
@@ -93,12 +95,18 @@ class Heard:
         By the number of the key.
     joined : set of str
         Keys of rewards that were told "joined".
+    waiting : set of str
+        And "waiting".
+    taken : set of str
+        Decisions whose claims were told one of both.
     codes : Counter
         Statuses of all answers.
     """
 
     answers: dict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     joined: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
     codes: Counter[int] = field(default_factory=Counter)
 
 
@@ -237,8 +245,15 @@ class Load:
                 self.later(*job)
             elif path == "/decide":
                 self._decided(number, body, said)
-            elif json.loads(said)["status"] == "joined":
-                self.heard.joined.add(f"r{number}")
+            else:
+                self._rewarded(json.loads(body), json.loads(said)["status"])
+
+    def _rewarded(self, asked: dict[str, Any], status: str) -> None:
+        heard = self.heard
+        if status in ("joined", "waiting"):
+            (heard.joined if status == "joined" else heard.waiting).add(asked["key"])
+            if asked["value"]:
+                heard.taken.add(asked["decision"])
 
     def _decided(self, number: int, body: bytes, said: bytes) -> None:
         first = number not in self.heard.answers
@@ -366,9 +381,10 @@ def compared(state: Path, heard: Heard, total: float) -> dict[str, float]:
         "http_kill_wrong": len(wrong),
         "http_kill_unequal": sum(len(set(every)) > 1 for every in heard.answers.values()),
         "http_kill_keys_twice": sum(times > 1 for times in keys.values()),
-        "http_kill_rewards": sum(rewards[key] != 1 for key in heard.joined),
+        "http_kill_rewards": sum(rewards[key] != 1 for key in heard.joined)
+        + sum(not rewards[key] for key in heard.waiting),
         "http_kill_unended": len(unended),
-        **money(state, entries, total),
+        **money(state, entries, total, heard.taken),
     }
 
 
@@ -385,17 +401,26 @@ def differs(told: DecideAnswer, entry: LogEntry) -> bool:
     return not same or (record.served >= 0) != (record.amount > 0 and record.lease > 0)
 
 
-def money(state: Path, entries: list[LogEntry], total: float) -> dict[str, float]:
-    """The book against the logs, and the most that was reserved and spent at a time."""
+def money(state: Path, entries: list[LogEntry], total: float, taken: set[str]) -> dict[str, float]:
+    """The book against the logs, the most that was reserved and spent at a time, and claims that
+    were told and are not spent.
+    """
     records = [entry.record for entry in entries]
     book = SqliteBook(state / "book.sqlite", None)
-    wrong = differences(book, logged_money(records))
+    logged = logged_money(records)
+    wrong = differences(book, logged)
     wrong += [f"lease {one.id} is open" for one in book.leases() if one.state == OPEN]
     book.close()
     for line in wrong[:5]:
         print(line, file=sys.stderr)
     most = most_at_a_time(money_moves(records))
-    return {"http_kill_overspend": max(0, most - micro(total)), "http_kill_books": len(wrong)}
+    held = {one.id.hex() for one in records if isinstance(one, DecisionRecord) and one.amount}
+    whole = {id.hex() for id, entry in logged.settled.items() if entry.spent == entry.reserved}
+    return {
+        "http_kill_overspend": max(0, most - micro(total)),
+        "http_kill_books": len(wrong),
+        "http_kill_unspent": len(taken & held - whole),
+    }
 
 
 def figures(form: str) -> list[dict[str, Any]]:
