@@ -148,6 +148,8 @@ class _Refill:
                 self._decision(record, context, sure)
             elif isinstance(record, SpendRecord):
                 self.settled.add(record.decision)
+            elif isinstance(record, ExposureRecord) and self.whole:
+                self.engine.rewards.put_back(record, self.now_ns, whole=True)
             elif isinstance(record, RewardRecord | ExposureRecord):
                 self.came.append(record)
         self._flush()
