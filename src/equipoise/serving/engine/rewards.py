@@ -223,7 +223,7 @@ class Rewards:
         return ExposureAnswer(request.decision, status)
 
     def _repeated(self, record: Record) -> None:
-        """Under durability "disk", log what came again, which no reader counts: who is told so has
+        """Under durability "disk", log what came again, which readers join once: who is told so has
         it on disk, also where the disk failed under the first one.
         """
         if self._on_disk:
