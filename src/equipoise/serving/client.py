@@ -1,8 +1,9 @@
 """A client of the service: typed, with retries that cannot decide twice, and control if asked.
 
 A decision gets an idempotency key, so that a retry of what was answered already gets the same
-answer.  Retried are connections that failed, timeouts, and the statuses 429, 502, 503 and 504, as
-late as the service asks for; everything else is an error at once.  With ``fallback`` a decision
+answer.  Retried are connections that failed, timeouts, the statuses 429, 502, 503 and 504, and 409
+of a key whose first request has no answer yet, as late as the service asks for; everything else is
+an error at once.  With ``fallback`` a decision
 that cannot be had is control, `logged` False: a shop goes on selling.
 """
 
@@ -40,7 +41,7 @@ from equipoise.serving.messages import (
 )
 
 T = TypeVar("T")
-AGAIN = (429, 502, 503, 504)
+AGAIN, IN_HAND = (429, 502, 503, 504), 409
 FIRST_WAIT, LONGEST_WAIT = 0.05, 2.0  # seconds
 UNREACHABLE = "unreachable"
 JSON = {"content-type": "application/json"}
@@ -83,7 +84,7 @@ class _Calls:
 
     def instead(self, request: DecideRequest, error: ServiceError) -> DecideAnswer:
         """Control, where that was asked for and nobody could answer."""
-        if self.fallback is None or not (error.status == 0 or error.status in AGAIN):
+        if self.fallback is None or error.status not in (0, IN_HAND, *AGAIN):
             raise error
         return DecideAnswer(
             decision="",
@@ -105,7 +106,7 @@ class _Calls:
         """Seconds until the next attempt; None: there is none."""
         if attempt >= self.retries:
             return None
-        if reply is not None and reply.status_code not in AGAIN:
+        if reply is not None and not _is_late(reply):
             return None
         asked = "" if reply is None else reply.headers.get("retry-after", "")
         if asked.isdigit():
@@ -114,8 +115,14 @@ class _Calls:
         return random.uniform(longest / 2, longest)
 
 
-def problem_error(problem: Problem) -> EquipoiseError:
-    """The error that a problem document tells of."""
+def _is_late(reply: httpx.Response) -> bool:
+    """Whether the same request may be answered in a moment."""
+    status = reply.status_code
+    return status in AGAIN or (status == IN_HAND and "retry-after" in reply.headers)
+
+
+def problem_error(problem: Problem, late: bool = False) -> EquipoiseError:
+    """The error that a problem document tells of; ``late``: it may pass by itself."""
     words = (
         problem.what or "the request",
         problem.must or "be one that the service takes",
@@ -125,7 +132,7 @@ def problem_error(problem: Problem) -> EquipoiseError:
     )
     if problem.status in (400, 422):
         return InputError(*words)
-    if problem.status == 409:
+    if problem.status == 409 and not late:
         return ConflictError(*words)
     error = ServiceError(*words)
     error.status = problem.status
@@ -144,7 +151,7 @@ def _read(reply: httpx.Response, kind: type[T]) -> T:
         problem = msgspec.json.decode(reply.content, type=Problem)
     except msgspec.MsgspecError:
         problem = Problem(status=reply.status_code, title=reply.reason_phrase)
-    raise problem_error(problem)
+    raise problem_error(problem, _is_late(reply))
 
 
 def _one_of(raw: msgspec.Raw, kind: type[T]) -> T | EquipoiseError:

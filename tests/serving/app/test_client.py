@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import httpx
 import msgspec
@@ -16,6 +17,8 @@ from equipoise.serving.client import (
     request_of,
     reward_of,
 )
+from equipoise.serving.engine.idempotency import key_hash
+from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.errors import ConflictError
 from equipoise.serving.messages import DecideAnswer
 
@@ -118,6 +121,32 @@ def test_control_only_where_nobody_could_answer(reply, sent_often):
                 False,
             )
     assert len(sent) == sent_often
+
+
+def test_a_key_whose_first_request_is_in_hand_is_sent_again(client, service):
+    """Of a worker that died, until another one has taken over."""
+    good, request = client.decide("0000024"), request_of("0000025", key="in hand")
+    shared = SharedState(service.state)
+    keys, writer = [key_hash(request)], b"\0\7died"
+    assert shared.idempotency.begin(keys, writer, time.time_ns) == [None]
+    held = httpx.post(
+        f"{service.url}/decide",
+        json={"unit": "0000025", "key": "in hand"},
+        headers={"authorization": f"Bearer {service.token}"},
+    )
+    assert (held.status_code, held.headers["retry-after"]) == (409, "1")
+    shared.idempotency.release(keys[0])
+    shared.close()
+    assert client.decide("0000025", key="in hand").logged
+    held.headers["retry-after"] = "0"
+    replies = [httpx.Response(409, headers=held.headers, content=held.content) for _ in range(6)]
+    body = httpx.Response(200, content=msgspec.json.encode(good))
+    transport, sent = failing(replies[0], body, *replies[1:])
+    with Client("http://shop", transport=transport) as other:
+        assert other.decide("0000024", key="k") == good
+        with pytest.raises(ServiceError, match="be used once at a time"):
+            other.decide("0000024", key="k")
+    assert len(sent) == 5
 
 
 def test_a_conflict_is_not_sent_again():

@@ -20,6 +20,7 @@ from equipoise.core.errors import (
 )
 from equipoise.serving.errors import (
     ConflictError,
+    InFlight,
     KeyReuse,
     LedgerError,
     LogUnavailable,
@@ -40,6 +41,7 @@ STATUS: tuple[tuple[type[EquipoiseError], int], ...] = (
     (LedgerError, 503),
     (MissingExtra, 501),
 )
+SOON = {"retry-after": "1"}
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 UNFORESEEN = Problem(
     title="Internal Server Error",
@@ -148,7 +150,8 @@ def problem_of(error: Exception) -> Problem:
 def answer_of(error: Exception) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
     """Status, body and headers of the answer to an error."""
     problem = problem_of(error)
-    extra = error.headers if isinstance(error, Refusal) else {}
+    extra = SOON if isinstance(error, InFlight) else {}
+    extra = error.headers if isinstance(error, Refusal) else extra
     headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in extra.items()]
     return problem.status, msgspec.json.encode(problem), [(b"content-type", MEDIA), *headers]
 
