@@ -12,7 +12,7 @@ from fixtures.served import NOON, SECOND, Purse, ServedSnapshot, World
 from equipoise.core.errors import InputError
 from equipoise.serving.config import BudgetConfig, LogConfig, RewardWindow, ServeConfig
 from equipoise.serving.engine.history import decision_status, unit_history
-from equipoise.serving.engine.idempotency import Idempotency, key_hash
+from equipoise.serving.engine.idempotency import DONE, Idempotency, LoggedAnswer, key_hash
 from equipoise.serving.engine.recent import Recent
 from equipoise.serving.engine.refill import refill
 from equipoise.serving.engine.tables import HOUR
@@ -81,6 +81,18 @@ def test_a_key_in_hand_is_its_writer_s_however_long_it_takes(world):
     world.engine.keep(unsynced)
     assert other.engine.decide_batch([request], world.ns) == [first]
     other.log.close()
+
+
+def test_a_mark_of_an_older_version_is_kept_until_the_log_was_read(world):
+    request, idempotency = DecideRequest(unit="ann", key="1"), world.shared.idempotency
+    key, ns = key_hash(request), world.ns.to_bytes(8, "little")
+    with idempotency.hours.of(world.ns).write() as change:
+        change.put(key[:8], b"P" + key[8:] + ns)
+    world.shared.took_over(ns[:2] + b"next")
+    with pytest.raises(InFlight):
+        world.engine.decide(request, world.ns)
+    idempotency.refill([LoggedAnswer(key, DONE, b"{}", world.ns)])
+    assert world.engine.decide_batch([request], world.ns) == [b"{}"]
 
 
 def test_what_fails_in_a_way_that_nobody_foresaw_is_not_decided_again(world):
