@@ -38,9 +38,16 @@ def test_answers_stand_in_the_order_of_the_parts(name):
 
 
 def test_what_is_slow_holds_back_only_what_comes_after():
+    others = threading.Event()
+
+    def held(part):
+        return part if part else others.wait(10)
+
     with worked_by(LocalExecutor(4).stream):
-        first = next(as_they_come(slow_first, range(4), 1))
-    assert first[0] != 0
+        answers = as_they_come(held, range(4))
+        assert next(answers)[0] != 0
+        others.set()
+        assert dict(answers)[0] is True
 
 
 @pytest.mark.parametrize("name", ENGINES)
