@@ -198,6 +198,20 @@ def test_a_driver_goes_on_where_one_was_stopped(shipped, days, tmp_path, caplog)
     assert score_units(shipped.folder, days, out, LocalExecutor(), **how)["kept"] == 0
 
 
+def test_units_that_are_written_anew_meanwhile_are_told(shipped, days, tmp_path):
+    """As many rows, in another order: only the time tells."""
+    file = days / "c.parquet"
+    rows = pq.read_table(file)
+
+    def rewrites(what, step, total):
+        if step == 1:
+            pq.write_table(rows.take(list(range(len(rows)))[::-1]), file, row_group_size=50)
+
+    with pytest.raises(DataError, match=r"must stay as it was .*c\.parquet; do not write"):
+        by_parts(shipped, days, tmp_path / "parts.parquet", progress=rewrites)
+    assert not (tmp_path / "parts.parquet").exists()
+
+
 def test_parts_that_another_process_or_nobody_of_ours_wrote_stay(shipped, days, tmp_path):
     out = tmp_path / "parts.parquet"
     with (

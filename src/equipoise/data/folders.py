@@ -22,12 +22,10 @@ import pyarrow as pa
 
 from equipoise.core.errors import DataError
 from equipoise.data.stores import ENDS, QUERY, Stored, below, is_address, parts_below
+from equipoise.data.tables import DELTA, ICEBERG, LOGS, METADATA, WHOLE_TABLE
 
 PATTERN = re.compile(r"[*?\[]")
 WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")  # as a whole number is written, and fits 64 bits
-TABLE = "_delta_log"  # the folder of a Delta table's log
-FIX = "name the table's folder: its log says which files count"
-METADATA, DESCRIPTION = "metadata", ".metadata.json"  # of an Iceberg table
 NOTHING = "__HIVE_DEFAULT_PARTITION__"  # a missing value in the name of a folder
 
 
@@ -38,7 +36,7 @@ def files_below(folder: str) -> list[Stored]:
     for name in names:
         parts = parts_below(folder, name)
         if _table_of(name) is not None:
-            raise DataError("a folder of files", "hold no table", name, folder, FIX)
+            raise DataError("a folder of files", "hold no table", name, folder, WHOLE_TABLE)
         if _is_log(parts, name):
             logs.append(name)
     return keyed(folder, logs)
@@ -55,7 +53,7 @@ def matched(pattern: str) -> list[Stored]:
         for name in names:
             table = next((one for one in tables if name.startswith(f"{one}/")), None)
             if table is not None:
-                raise DataError("a pattern", "name no part of a table", name, table, FIX)
+                raise DataError("a pattern", "name no part of a table", name, table, WHOLE_TABLE)
     else:
         names = [name for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]
     return keyed(base, [name for name in names if _is_log((), name)])
@@ -64,9 +62,9 @@ def matched(pattern: str) -> list[Stored]:
 def _table_of(name: str) -> str | None:
     """The folder of the table of whose log a file is a part; None where it is of none."""
     plain = QUERY.sub("", name).replace(os.sep, "/")
-    folder, log, _ = plain.partition(f"/{TABLE}/")
-    if not log and plain.endswith(DESCRIPTION):
-        folder, log, _ = plain.rpartition(f"/{METADATA}/")
+    folder, log, _ = plain.partition(f"/{LOGS[DELTA]}/")
+    if not log and plain.endswith(METADATA):
+        folder, log, _ = plain.rpartition(f"/{LOGS[ICEBERG]}/")
     return folder if log else None
 
 

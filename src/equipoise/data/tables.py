@@ -29,7 +29,7 @@ METADATA = ".metadata.json"
 PARTITION = "partition."  # before the names of partitions' columns in a list of files
 SAID = re.compile(r"\?version=([\w-]+)$")
 EXTRA = "pip install 'equipoise[tables]'"
-WHOLE = "name the table's folder: its log says which files count"
+WHOLE_TABLE = "name the table's folder: its log says which files count"
 
 
 def split_version(place: str) -> tuple[str, str | None]:
@@ -76,7 +76,9 @@ def refuse_inside(*places: str) -> None:
                 known[parent] = any(_is_table(parent, kind) for kind in LOGS)
             if known[parent]:
                 got = f"in the table {parent}"
-                raise DataError("files of a log", "not be a part of a table", got, place, WHOLE)
+                raise DataError(
+                    "files of a log", "not be a part of a table", got, place, WHOLE_TABLE
+                )
 
 
 def _parents(place: str) -> list[str]:

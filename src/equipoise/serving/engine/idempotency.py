@@ -101,9 +101,8 @@ class Idempotency:
     def __init__(self, folder: Path, is_dead: Callable[[bytes], bool]) -> None:
         self.hours, self._is_dead = Hours(folder, KEEP), is_dead
         self._in_hand: dict[bytes, int] = {}  # of this worker, and when each was taken
-        self._unwritten: dict[
-            bytes, bytes
-        ] = {}  # entries that no table has yet; b"": to be removed
+        # entries that no table has yet; b"": to be removed
+        self._unwritten: dict[bytes, bytes] = {}
 
     def begin(self, keys: Sequence[bytes], writer: bytes, clock: Callable[[], int]) -> list[Found]:
         """Take requests in hand.
