@@ -30,14 +30,23 @@ SETTINGS = f"[serve]\nworkers = 2\n{QUIET}{LIMITS}body_bytes = {{size}}\n"
 
 
 @pytest.fixture(scope="module")
-def pair(published, tmp_path_factory):
-    """A service of two workers, with settings and tokens of its own."""
-    state = tmp_path_factory.mktemp("pair") / "pair-serving"
-    shutil.copytree(published, state, ignore=shutil.ignore_patterns("log", "index", "counters"))
-    (state.parent / "serve.toml").write_text(SETTINGS.format(size=1000))
-    child = start(state, "--config", state.parent / "serve.toml")
-    yield child
-    child.stop(signal.SIGKILL)
+def pairs():
+    """Services of two workers; the last one runs, unless a test stopped it."""
+    children = []
+    yield children
+    for child in children:
+        child.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def pair(pairs, published, tmp_path_factory):
+    """A service of two workers with settings of its own, whichever test came before."""
+    if not pairs or pairs[-1].process.poll() is not None:
+        state = tmp_path_factory.mktemp("pair") / "pair-serving"
+        shutil.copytree(published, state, ignore=shutil.ignore_patterns("log", "index", "counters"))
+        (state.parent / "serve.toml").write_text(SETTINGS.format(size=1000))
+        pairs.append(start(state, "--config", state.parent / "serve.toml"))
+    return pairs[-1]
 
 
 def workers_of(child) -> list[int]:
@@ -59,6 +68,12 @@ def decide(child, unit: str) -> dict:
     """A decision, by a connection of its own."""
     body = json.dumps({"unit": unit, "key": unit}).encode()
     return httpx.post(f"{child.url}/decide", content=body, headers=JSON, timeout=30).json()
+
+
+def long_one(child, size: int) -> int:
+    """The status of the answer to a body a little longer than a size, in bytes."""
+    body = json.dumps({"unit": "a" * size}).encode()
+    return httpx.post(f"{child.url}/decide", content=body, headers=JSON, timeout=30).status_code
 
 
 def test_a_killed_worker_loses_nothing_and_is_replaced(pair):
@@ -83,37 +98,37 @@ def test_a_killed_worker_loses_nothing_and_is_replaced(pair):
 
 def test_settings_are_taken_all_or_none(pair):
     file = pair.state.parent / "serve.toml"
-    body = json.dumps({"unit": "a" * 1000}).encode()
-
-    def status() -> int:
-        reply = httpx.post(f"{pair.url}/decide", content=body, headers=JSON, timeout=30)
-        return reply.status_code
-
-    assert status() == 413
+    file.write_text(SETTINGS.format(size=1000))
+    pair.process.send_signal(signal.SIGHUP)
+    until(lambda: {long_one(pair, 1000) for _ in range(6)} == {413})
     file.write_text(SETTINGS.format(size=5000) + "[serve.log]\nkeep = 'for ever'\nroll_bytes = 1\n")
     pair.process.send_signal(signal.SIGHUP)
     until(lambda: "settings not taken" in "".join(pair.err))
-    assert status() == 413
+    assert long_one(pair, 1000) == 413
     file.write_text(SETTINGS.format(size=5000) + "[serve.store]\nkind = 'redis'\n")
     pair.process.send_signal(signal.SIGHUP)
     until(lambda: "must stay while the service runs" in "".join(pair.err))
-    assert status() == 413
+    assert long_one(pair, 1000) == 413
     file.write_text(SETTINGS.format(size=5000))
     pair.process.send_signal(signal.SIGHUP)
-    until(lambda: {status() for _ in range(6)} == {200})
+    until(lambda: {long_one(pair, 1000) for _ in range(6)} == {200})
 
 
 def test_a_replacement_runs_by_the_settings_that_were_taken(pair):
     """Half of a file stands there meanwhile."""
-    (pair.state.parent / "serve.toml").write_text(SETTINGS.format(size=10)[:-40])
+    file = pair.state.parent / "serve.toml"
+    file.write_text(SETTINGS.format(size=800))
+    pair.process.send_signal(signal.SIGHUP)
+    until(lambda: {long_one(pair, 1000) for _ in range(6)} == {413})
+    until(lambda: {long_one(pair, 600) for _ in range(6)} == {200})
+    file.write_text(SETTINGS.format(size=10)[:-40])
     dead = workers_of(pair)[0]
     os.kill(dead, signal.SIGKILL)
     until(lambda: counted(pair, "equipoise_workers") == 1)
     until(lambda: counted(pair, "equipoise_workers") == 2)
-    body = json.dumps({"unit": "a" * 1000}).encode()
-    for _ in range(6):
-        assert httpx.post(f"{pair.url}/decide", content=body, headers=JSON).status_code == 200
-    (pair.state.parent / "serve.toml").write_text(SETTINGS.format(size=5000))
+    assert {long_one(pair, 600) for _ in range(6)} == {200}
+    assert {long_one(pair, 1000) for _ in range(6)} == {413}
+    file.write_text(SETTINGS.format(size=5000))
 
 
 def test_a_worker_has_only_so_many_requests_in_hand_on_every_path(pair):
