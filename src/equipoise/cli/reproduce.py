@@ -158,43 +158,54 @@ def reproduce(
     if what == "strata" and (engine or address or workers):
         fix = "leave the engine out"
         raise InputError("an engine", "go with seeds that can be played apart", "strata", fix=fix)
+    worlds = range(10 if seeds is None else seeds)
     with pieces_by(engine, address, workers):
         if what == "incentives":
             build_incentives(tables, range(3 if seeds is None else seeds), out, small, json, quiet)
-            return
-        if what == "packets":
-            play_packets(tuple(range(10 if seeds is None else seeds)), rows, out, json, quiet)
-            return
-        if what == "live-shop":
-            play_shop(tuple(range(10 if seeds is None else seeds)), rows, out, json, quiet)
-            return
-        if what == "short-video":
+        elif what == "packets":
+            play_packets(tuple(worlds), rows, out, json, quiet)
+        elif what == "live-shop":
+            play_shop(tuple(worlds), rows, out, json, quiet)
+        elif what == "short-video":
             from equipoise.reproduce.closed_loop import Loop
 
-            worlds = tuple(range(10 if seeds is None else seeds))
             many = 10_000 if rows is None else rows
+            sizes = (6 * many, 10 * many)
             loop = Loop(
-                worlds, 6 * many, 10 * many, stage, drift, estimator, target, strategies=strategies
+                tuple(worlds), *sizes, stage, drift, estimator, target, strategies=strategies
             )
             play_loop(loop, out or Path("runs") / "short-video", json, quiet)
-            return
-        from equipoise.cli.show import progress
-        from equipoise.core.registry import Registry
-        from equipoise.reproduce.strata import Settings
+        else:
+            build_tables(
+                what, data, recipe, seeds or 3, tuple(method), epochs, path, out, json, quiet
+            )
 
-        build = Registry("published tables", TABLES).load(what)
-        data = data or build.data[0]
-        place = out or Path("runs") / build.folder(data, recipe)
-        settings = Settings(
-            data,
-            recipe,
-            tuple(range(build.first_seed, build.first_seed + (seeds or 3))),
-            tuple(method),
-            epochs,
-        )
-        with progress(quiet) as report:
-            results = build(settings, place, path=path, progress=report)
-        _told(results, place, json)
+
+def build_tables(
+    what: str,
+    data: str | None,
+    recipe: str,
+    seeds: int,
+    methods: tuple[str, ...],
+    epochs: int,
+    path: Path | None,
+    out: Path | None,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Build published tables again and print them."""
+    from equipoise.cli.show import progress
+    from equipoise.core.registry import Registry
+    from equipoise.reproduce.strata import Settings
+
+    build = Registry("published tables", TABLES).load(what)
+    data = data or build.data[0]
+    place = out or Path("runs") / build.folder(data, recipe)
+    first = build.first_seed
+    settings = Settings(data, recipe, tuple(range(first, first + seeds)), methods, epochs)
+    with progress(quiet) as report:
+        results = build(settings, place, path=path, progress=report)
+    _told(results, place, json)
 
 
 def build_incentives(

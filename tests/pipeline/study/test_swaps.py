@@ -169,3 +169,12 @@ def test_intervals_widen_where_choices_are_noise_and_not_where_effects_are_clear
     assert unknown / plain > 1.05
     wide, plain, _ = widths(20.0)
     assert 1 <= wide / plain < 1.01
+
+
+def test_a_budget_that_leaves_nobody_an_offer_leaves_nothing_to_doubt():
+    """Models of other folds have prices of their own, at which nobody gets an offer either."""
+    log = world(1.0, 0)
+    honest = honest_policy(log, TLearner(LinearRegression()), cost=1.0, budget={"per_head": 0.0})
+    assert honest.values["y"] == honest.spend == [0.0, 0.0, 0.0]
+    free = honest_policy(log, TLearner(LinearRegression()), cost=1.0, budget={"per_head": 0.01})
+    assert free.values["y"][1] < free.values["y"][2]

@@ -339,7 +339,7 @@ def solve_folds(task: PolicyTask, judge: Judge | None = None, promise: bool = Tr
         choice[rows], score[rows], ruled[rows] = part.choice, part.score, part.ruled
     sizes = [len(rows) / n for rows in folds]
     pooled = _pooled(sizes, [part.rows for part in parts])
-    swaps = _swaps(task, [part.policy for part in parts], choice, ruled, pooled)
+    swaps = _swaps(task, parts, choice, ruled, pooled)
     held = [part is not model for part, model in zip(parts, models, strict=True)]
     return Solved(
         choice,
@@ -392,22 +392,25 @@ def _nobody(task: PolicyTask, part: Solved) -> Solved:
 
 
 def _swaps(
-    task: PolicyTask, rules: list[Policy], choice: Ints, ruled: Ints, demands: list[DemandRow]
+    task: PolicyTask, parts: list[Solved], choice: Ints, ruled: Ints, demands: list[DemandRow]
 ) -> Swaps | None:
-    """How choices change with the folds that rules were learnt from."""
-    if len(rules) < 2:
+    """How choices change with the folds that rules were learnt from.  A demand that leaves nobody
+    an offer leaves none by other effects either: they would have prices of their own.
+    """
+    if len(parts) < 2:
         return None
     if not task.swapped or task.swapped_rows is None:
-        return unknown_swaps(len(rules), float((choice >= 0).mean()))
+        return unknown_swaps(len(parts), float((choice >= 0).mean()))
     place = np.empty(len(task.fold), np.int64)
     for rows in task.folds():
         place[rows] = np.arange(len(rows))
     others, at = [], place[task.swapped_rows]
-    for part in task.swapped:
-        other = np.empty(len(at), np.int64)
-        for f, rule in enumerate(rules):
-            mine = np.flatnonzero(part.fold == f)
-            other[mine] = part.take(mine).rule(rule, at[mine]).choice
+    shut = [_leaves_nobody(part) for part in parts]
+    for swapped in task.swapped:
+        other = np.full(len(at), -1, np.int64)
+        for f in np.flatnonzero(~np.array(shut)):
+            mine = np.flatnonzero(swapped.fold == f)
+            other[mine] = swapped.take(mine).rule(parts[f].policy, at[mine]).choice
         others.append(other)
     objective, price = dict(task.weights), task.cost_weight
     for row in demands:
@@ -418,7 +421,15 @@ def _swaps(
         elif row["kind"] in ("budget", "group-budget"):
             price += row["price"]
     rows = task.swapped_rows
-    return Swaps(len(rules), rows, (ruled[rows], *others), objective, price)
+    return Swaps(len(parts), rows, (ruled[rows], *others), objective, price)
+
+
+def _leaves_nobody(part: Solved) -> bool:
+    """Whether nobody gets an offer since a demand is met by none only."""
+    choices = part.choice, part.ruled
+    return not any((choice >= 0).any() for choice in choices) and any(
+        row["binding"] for row in part.rows
+    )
 
 
 def carried(task: PolicyTask, level: float = 0.95) -> Interval | None:
