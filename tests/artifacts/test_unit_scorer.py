@@ -235,6 +235,27 @@ def test_times_and_snapshots_without_types_go_by_the_table():
     )
 
 
+def test_times_of_day_and_lengths_of_time_come_as_text():
+    minutes = UNITS["age"].to_numpy() * 10
+    units = UNITS.append_column("opens", pa.array(60 * minutes, pa.int32()).cast(pa.time32("s")))
+    units = units.append_column("stay", pa.array(minutes % 97, pa.duration("s")))
+    encoding = FeatureMap().fit(units.select(["opens", "stay"]))
+    learner = TLearner(TREES, space=ARMS).fit(
+        encoding.table(units), Y, treatment=np.array(NAMES)[TREATMENT]
+    )
+    types = {name: column_type(units[name]) for name in units.column_names}
+    scorer = scorer_of(Model(encoding, learner), columns=UnitColumns(types))
+    alone = UnitScorer(scorer)
+    for row in range(8):
+        asked = as_asked(units.drop_columns(["opens", "stay"]), row)
+        asked["opens"] = units["opens"][row].as_py().isoformat()
+        asked["stay"] = f"PT{units['stay'][row].as_py().total_seconds():.0f}S"
+        decision = alone.decide(row, alone.facts(asked))
+        assert decision.score == scorer.assign(units).to_pylist()[row]["score"]
+    with pytest.raises(InputError, match="feature 'stay' must be durations as in the log"):
+        alone.facts(asked | {"stay": 90.0})
+
+
 def test_what_is_missing_extra_or_unseen_is_counted(model):
     alone, asked = UnitScorer(scorer_of(model)), as_asked(NEW, 0)
     del asked["seen"], asked["tenure"], asked["b_open"]

@@ -160,6 +160,8 @@ def test_wrong_use_is_explained(equipoise, state, tmp_path):
     said = equipoise("replay", log, "--against", tmp_path)
     assert "a policy must be a folder with a snapshot" in said.line
     assert "32 hex digits" in equipoise("explain", "ann", "--log", log).line
+    said = equipoise("explain", "f" * 32, "--log", log)  # of a slot that nobody has had
+    assert "a decision must be in the log" in said.line
 
 
 def test_a_changed_snapshot_is_no_snapshot(equipoise, state, tmp_path):

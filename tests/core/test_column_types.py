@@ -118,3 +118,40 @@ def test_a_file_of_text_means_what_the_table_means(column):
         assert columns.text(again).to_pylist() == columns.text(column).to_pylist()
     else:
         np.testing.assert_array_equal(columns.numbers(again), columns.numbers(column))
+
+
+CLOCKS = [pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.time64("ns")]
+
+
+@pytest.mark.parametrize("kind", [*CLOCKS, *map(pa.duration, ("s", "ns")), pa.date32()], ids=str)
+@pytest.mark.parametrize(
+    "text",
+    ["08:30", "08:30:59.5", "8:30", "24:00", "08:30Z", "90", "-90", "9" * 19, "2026-03-01", "soon"],
+)
+def test_one_value_of_text_is_what_a_file_of_text_makes_of_it(kind, text):
+    expected = column_type(pa.chunked_array([pa.nulls(1, kind)]))
+    options = pcsv.ConvertOptions(column_types={"x": kind}, strings_can_be_null=False)
+    try:
+        file = pcsv.read_csv(pa.BufferReader(f"x,y\n{text},\n".encode()), convert_options=options)
+        same = file["x"].to_pylist() if file["x"].null_count == 0 else None
+    except pa.ArrowInvalid:
+        same = None
+    if same is None:
+        with pytest.raises(InputError, match="feature 'x' must be .* as in the log; got string"):
+            expected.cast(pa.chunked_array([expected.of_text(text)]), "feature 'x'")
+    else:
+        assert expected.of_text(text).to_pylist() == same
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("PT90S", 90), ("P1DT12H", 129_600), ("-PT1M", -60), ("P2W", 1_209_600), ("PT0.5S", 0.5)],
+)
+def test_a_length_of_time_may_be_written_by_iso_8601(text, seconds):
+    read = ColumnType("duration", "duration[ms]").of_text(text)
+    assert read.to_pylist() == [dt.timedelta(seconds=seconds)]
+
+
+@pytest.mark.parametrize("text", ["P", "PT", "1.5h", "PT0.5S", "P1Y", "PT-5S", "PT1", "９０"])
+def test_no_other_text_is_a_length_of_time(text):
+    assert ColumnType("duration", "duration[s]").of_text(text).type == pa.string()

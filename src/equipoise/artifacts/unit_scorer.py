@@ -454,7 +454,7 @@ def _array(value: Value, name: str, own: ColumnType | None) -> pa.Array:
             whole = own.integer and float(value).is_integer() and abs(value) <= 2**53
             return pa.array([int(value)]) if whole else array.cast(own.in_text, safe=False)
         if isinstance(value, str) and own.kind not in ("number", "text", "true/false"):
-            return array.cast(own.in_text)
+            return own.of_text(value)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         pass
     except (OverflowError, UnicodeEncodeError) as error:

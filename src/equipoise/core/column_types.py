@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from equipoise.core import columns
 from equipoise.core.errors import InputError
+from equipoise.core.time_text import clock_time, length
 
 ColumnKind = Literal["number", "text", "true/false", "date", "time", "instant", "hour", "duration"]
 KINDS: tuple[str, ...] = get_args(ColumnKind)
@@ -78,6 +79,36 @@ class ColumnType:
             unit = "ns" if self.data_type.unit == "ns" else "us"
             return pa.timestamp(unit, tz=self.zone or None)
         return self.data_type
+
+    def of_text(self, text: str) -> pa.Array:
+        """One value that is written as text, as a file of text has it.
+
+        Parameters
+        ----------
+        text : str
+            A time by ISO 8601.
+
+        Returns
+        -------
+        pyarrow.Array, (1,)
+            Of this type, or of one that `cast` takes for it; text where it is not written so.
+
+        Examples
+        --------
+        >>> ColumnType("hour", "time32[s]").of_text("08:30").to_pylist()
+        [datetime.time(8, 30)]
+        >>> ColumnType("date", "date32[day]").of_text("tomorrow").type
+        DataType(string)
+        """
+        array = pa.array([text])
+        try:
+            if self.kind in ("hour", "duration"):
+                read = clock_time if self.kind == "hour" else length
+                count = read(text, self.data_type.unit)
+                return array if count is None else pa.array([count], self.data_type)
+            return array.cast(self.in_text)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError):
+            return array
 
     def to_json(self) -> dict[str, str]:
         """The type as plain JSON."""

@@ -37,15 +37,14 @@ from equipoise.serving.messages import (
     RewardAnswer,
     RewardRequest,
     UnitHistory,
-    Value,
 )
+from equipoise.serving.sent_values import encode, plain_values
 
 T = TypeVar("T")
 AGAIN, IN_HAND = (429, 502, 503, 504), 409
 FIRST_WAIT, LONGEST_WAIT = 0.05, 2.0  # seconds
 UNREACHABLE = "unreachable"
 JSON = {"content-type": "application/json"}
-_encode = msgspec.json.Encoder().encode
 
 
 class ServiceError(EquipoiseError):
@@ -67,17 +66,30 @@ class _Answers(msgspec.Struct):
 class _Calls:
     """What both clients share: requests as bytes, answers as structs, when to try again."""
 
-    def __init__(self, token: str, timeout: float, retries: int, fallback: str | None) -> None:
+    def __init__(
+        self, url: str, token: str, timeout: float, retries: int, fallback: str | None
+    ) -> None:
         self.retries, self.fallback = retries, fallback
+        try:
+            address = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise InputError("url", 'be as "http://127.0.0.1:8080"', url) from error
         self.options: dict[str, Any] = {
+            "base_url": address,
             "timeout": timeout,
             "headers": {"accept": "application/json"},
         }
+        token = token.strip()  # as a file has it, with the end of its line
+        if not (token.isascii() and token.isprintable()):
+            raise InputError("a token", "be as `equipoise serve --new-token` shows it", "another")
         if token:
             self.options["headers"]["authorization"] = f"Bearer {token}"
 
     def keyed(self, request: DecideRequest) -> DecideRequest:
-        """The request with a key, so that it can be sent again."""
+        """The request as it is sent, with a key, so that it can be sent again."""
+        if request.features:
+            sent = plain_values(request.features)
+            request = msgspec.structs.replace(request, features=sent)
         if request.key is not None or request.dry_run or not self.retries:
             return request
         return msgspec.structs.replace(request, key=uuid.uuid4().hex)
@@ -145,12 +157,13 @@ def _unreachable(error: Exception) -> ServiceError:
 
 
 def _read(reply: httpx.Response, kind: type[T]) -> T:
-    if reply.status_code < 300:
-        return msgspec.json.decode(reply.content, type=kind)
     try:
+        if reply.status_code < 300:
+            return msgspec.json.decode(reply.content, type=kind)
         problem = msgspec.json.decode(reply.content, type=Problem)
-    except msgspec.MsgspecError:
-        problem = Problem(status=reply.status_code, title=reply.reason_phrase)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        problem = Problem(title=f"{reply.status_code} {reply.reason_phrase} of another kind")
+    problem.status = reply.status_code
     raise problem_error(problem, _is_late(reply))
 
 
@@ -163,7 +176,7 @@ def _one_of(raw: msgspec.Raw, kind: type[T]) -> T | EquipoiseError:
 
 
 def request_of(
-    unit: str, features: Mapping[str, Value] | None = None, **others: Any
+    unit: str, features: Mapping[str, Any] | None = None, **others: Any
 ) -> DecideRequest:
     """A request of `DecideRequest`'s fields.
 
@@ -172,7 +185,7 @@ def request_of(
     unit : str
         Whom.
     features : mapping, optional
-        Raw columns of the unit.
+        Raw columns of the unit: text, numbers, true or false, times, of numpy and pandas, too.
     **others : object
         Other fields of `DecideRequest`.
 
@@ -219,8 +232,9 @@ def reward_of(decision: str, name: str, value: float, **others: Any) -> RewardRe
 
 
 def _quoted(unit: str) -> str:
-    """A unit's id as a part of a path."""
-    return quote(unit, safe="")
+    """An id as a part of a path."""
+    path = quote(unit, safe="")
+    return path if path.strip(".") else path.replace(".", "%2E")  # "..": the folder above
 
 
 class Client:
@@ -259,8 +273,8 @@ class Client:
         fallback: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._calls = _Calls(token, timeout, retries, fallback)
-        self._http = httpx.Client(base_url=url, transport=transport, **self._calls.options)
+        self._calls = _Calls(url, token, timeout, retries, fallback)
+        self._http = httpx.Client(transport=transport, **self._calls.options)
 
     def __enter__(self) -> Self:
         return self
@@ -278,7 +292,7 @@ class Client:
         self._http.close()
 
     def decide(
-        self, unit: str, features: Mapping[str, Value] | None = None, **others: Any
+        self, unit: str, features: Mapping[str, Any] | None = None, **others: Any
     ) -> DecideAnswer:
         """What one unit gets.
 
@@ -287,7 +301,7 @@ class Client:
         unit : str
             Whom.
         features : mapping, optional
-            Raw columns of the unit; known units need none.
+            As of `request_of`; known units need none.
         **others : object
             Other fields of `DecideRequest`: ``cost``, ``previous``, ``weights``, ``key``,
             ``dry_run`` and so on.
@@ -306,7 +320,7 @@ class Client:
         """
         request = self._calls.keyed(request_of(unit, features, **others))
         try:
-            return _read(self._send("POST", "/decide", _encode(request)), DecideAnswer)
+            return _read(self._send("POST", "/decide", encode(request)), DecideAnswer)
         except ServiceError as error:
             return self._calls.instead(request, error)
 
@@ -330,7 +344,7 @@ class Client:
         """
         units = [self._calls.keyed(request) for request in requests]
         try:
-            reply = self._send("POST", "/decide/batch", _encode({"units": units}))
+            reply = self._send("POST", "/decide/batch", encode({"units": units}))
             return [_one_of(raw, DecideAnswer) for raw in _read(reply, _Answers).answers]
         except ServiceError as error:
             return [self._calls.instead(request, error) for request in units]
@@ -354,7 +368,7 @@ class Client:
         RewardAnswer
             What became of it.
         """
-        body = _encode(reward_of(decision, name, value, **others))
+        body = encode(reward_of(decision, name, value, **others))
         return _read(self._send("POST", "/reward", body), RewardAnswer)
 
     def reward_many(self, rewards: Sequence[RewardRequest]) -> list[RewardAnswer | EquipoiseError]:
@@ -370,7 +384,7 @@ class Client:
         list of RewardAnswer or EquipoiseError
             In order; errors are given back, not raised.
         """
-        reply = self._send("POST", "/reward", _encode(list(rewards)))
+        reply = self._send("POST", "/reward", encode(list(rewards)))
         return [_one_of(raw, RewardAnswer) for raw in _read(reply, list[msgspec.Raw])]
 
     def exposure(self, decision: str) -> ExposureAnswer:
@@ -386,7 +400,7 @@ class Client:
         ExposureAnswer
             What became of it.
         """
-        body = _encode({"decision": decision})
+        body = encode({"decision": decision})
         return _read(self._send("POST", "/exposure", body), ExposureAnswer)
 
     def decision(self, decision: str) -> DecisionStatus:
@@ -402,7 +416,7 @@ class Client:
         DecisionStatus
             With its rewards.
         """
-        return _read(self._send("GET", f"/decisions/{decision}"), DecisionStatus)
+        return _read(self._send("GET", f"/decisions/{_quoted(decision)}"), DecisionStatus)
 
     def unit(self, unit: str) -> UnitHistory:
         """The decisions of a unit in the last hours; asking decides nothing.
@@ -455,8 +469,8 @@ class AsyncClient:
         fallback: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._calls = _Calls(token, timeout, retries, fallback)
-        self._http = httpx.AsyncClient(base_url=url, transport=transport, **self._calls.options)
+        self._calls = _Calls(url, token, timeout, retries, fallback)
+        self._http = httpx.AsyncClient(transport=transport, **self._calls.options)
 
     async def __aenter__(self) -> Self:
         return self
@@ -474,12 +488,12 @@ class AsyncClient:
         await self._http.aclose()
 
     async def decide(
-        self, unit: str, features: Mapping[str, Value] | None = None, **others: Any
+        self, unit: str, features: Mapping[str, Any] | None = None, **others: Any
     ) -> DecideAnswer:
         """As `Client.decide`."""
         request = self._calls.keyed(request_of(unit, features, **others))
         try:
-            return _read(await self._send("POST", "/decide", _encode(request)), DecideAnswer)
+            return _read(await self._send("POST", "/decide", encode(request)), DecideAnswer)
         except ServiceError as error:
             return self._calls.instead(request, error)
 
@@ -489,31 +503,31 @@ class AsyncClient:
         """As `Client.decide_many`."""
         units = [self._calls.keyed(request) for request in requests]
         try:
-            reply = await self._send("POST", "/decide/batch", _encode({"units": units}))
+            reply = await self._send("POST", "/decide/batch", encode({"units": units}))
             return [_one_of(raw, DecideAnswer) for raw in _read(reply, _Answers).answers]
         except ServiceError as error:
             return [self._calls.instead(request, error) for request in units]
 
     async def reward(self, decision: str, name: str, value: float, **others: Any) -> RewardAnswer:
         """As `Client.reward`."""
-        body = _encode(reward_of(decision, name, value, **others))
+        body = encode(reward_of(decision, name, value, **others))
         return _read(await self._send("POST", "/reward", body), RewardAnswer)
 
     async def reward_many(
         self, rewards: Sequence[RewardRequest]
     ) -> list[RewardAnswer | EquipoiseError]:
         """As `Client.reward_many`."""
-        reply = await self._send("POST", "/reward", _encode(list(rewards)))
+        reply = await self._send("POST", "/reward", encode(list(rewards)))
         return [_one_of(raw, RewardAnswer) for raw in _read(reply, list[msgspec.Raw])]
 
     async def exposure(self, decision: str) -> ExposureAnswer:
         """As `Client.exposure`."""
-        body = _encode({"decision": decision})
+        body = encode({"decision": decision})
         return _read(await self._send("POST", "/exposure", body), ExposureAnswer)
 
     async def decision(self, decision: str) -> DecisionStatus:
         """As `Client.decision`."""
-        return _read(await self._send("GET", f"/decisions/{decision}"), DecisionStatus)
+        return _read(await self._send("GET", f"/decisions/{_quoted(decision)}"), DecisionStatus)
 
     async def unit(self, unit: str) -> UnitHistory:
         """As `Client.unit`."""

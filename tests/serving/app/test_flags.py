@@ -82,6 +82,8 @@ def test_all_flags_by_one_decision(http):
     found = ask(http, "/ofrep/v1/evaluate/flags", {"context": {"targetingKey": "0000003"}})
     assert [flag["key"] for flag in found["flags"]] == ["shop", "shop.decision"]
     assert len({flag["metadata"]["decision"] for flag in found["flags"]}) == 1
+    failed = ask(http, "/ofrep/v1/evaluate/flags", {"context": {"targetingKey": ""}}, 400)
+    assert "got an empty one" in failed["errorDetails"]
     failed = ask(http, "/ofrep/v1/evaluate/flags", b"{", 400)
     assert failed["errorCode"] == "PARSE_ERROR"
     settings = http.get("/ofrep/v1/configuration").json()

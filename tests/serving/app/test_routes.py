@@ -12,6 +12,7 @@ import pytest
 from equipoise.serving.app.rest import ROUTES
 from equipoise.serving.app.scopes import scope_needed
 from equipoise.serving.app.tokens import new_token
+from equipoise.serving.client import Client
 from equipoise.serving.messages import DecideAnswer, Problem, UnitHistory
 
 JSON = {"content-type": "application/json"}
@@ -86,9 +87,11 @@ def test_of_a_list_of_rewards_each_has_its_own(http):
         {"decision": decision, "name": "y", "value": 1},
         {"decision": decision, "name": "z", "value": 1},
     ]
-    first, second = ask(http, "/reward", rewards)
+    rewards.append({"decision": decision, "name": "y", "value": 1e308})  # two of them: infinite
+    first, second, third = ask(http, "/reward", rewards)
     assert first["status"] == "joined"
     assert "be of a known metric" in second["detail"]
+    assert "lie within" in third["detail"]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +107,9 @@ def test_of_a_list_of_rewards_each_has_its_own(http):
         ({"unit": "a", "weights": {"z": 1}}, 422, "name metrics of the policy"),
         ({"unit": "0000001", "cost": [1, 2, 3]}, 422, "one a candidate"),
         ({"unit": "0000001", "effects": [[1e308, 1]]}, 422, "have shape"),
+        ({"unit": "a", "effects": [[1e308]]}, 422, "effects must lie within 3.4e+38 of 0"),
+        ({"unit": "0000001", "weights": {"y": -1e308}}, 422, "must lie within 3.4e+38 of 0"),
+        ({"unit": "0000001", "cost": [1e39]}, 422, "amounts from 0 to 3.4e+38"),
     ],
 )
 def test_a_wrong_request_is_told_what_is_wrong(http, body, status, words):
@@ -146,7 +152,9 @@ def test_paths_and_methods_that_are_not_there(http):
     assert http.get("/decide").headers["allow"] == "POST"
     assert http.get("/decide").json()["status"] == 405
     assert http.get(f"/decisions/{'0' * 32}").json()["status"] == 404
+    assert http.get(f"/decisions/{'f' * 32}").json()["status"] == 404  # nobody has had that slot
     assert http.get("/decisions/abc").json()["status"] == 422
+    assert "be written /decide" in http.post("/%64ecide", json={}).json()["detail"]
 
 
 def test_each_route_needs_its_scope(service):
@@ -171,6 +179,31 @@ def test_a_unit_that_is_forgotten_is_unknown(http):
     ask(http, "/decide", {"unit": "0000011"})
     assert http.delete("/units/0000011").json() == {"decisions": 1}
     assert ask(http, "/decide", {"unit": "0000011"})["reason"] == "unknown_unit"
+
+
+@pytest.mark.parametrize(
+    "unit", ["a/b", "a//", "..", ".", "%2F", "a?b#c", "line\n", "\ufffd", " a "]
+)
+def test_a_unit_may_have_any_name_in_a_path(service, http, unit):
+    """An end of a line at the end of a path is part of the name, and no other unit's."""
+    answers = [ask(http, "/decide", {"unit": one})["decision"] for one in (unit, unit.strip(" \n"))]
+    with Client(service.url, service.token, timeout=30) as client:
+        history = client.unit(unit)
+    assert history.unit == unit
+    assert history.decisions[0].answer.decision == answers[unit == unit.strip(" \n")]
+    path = "/units/" + "".join(f"%{byte:02X}" for byte in unit.encode())
+    assert http.delete(path).json()["decisions"] > 0
+    assert http.get(f"/decisions/{answers[1]}").status_code == 200 or unit == unit.strip(" \n")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("", "of 1 to 1,024 letters"), ("a" * 1025, "1,025"), ("%FF", "unit must be UTF-8")],
+)
+def test_a_path_that_names_no_unit_forgets_none(http, path, words):
+    for method in ("GET", "DELETE"):
+        reply = http.request(method, f"/units/{path}")
+        assert (reply.status_code, words in reply.json()["detail"]) == (422, True)
 
 
 def test_no_unit_and_no_value_is_in_the_lines_of_the_service(service, http):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import msgspec
@@ -93,6 +94,12 @@ def test_many_keys_and_deep_ones():
         (b"{}", 422, "unit must be there"),
         (b'{"unit":"a","x":1}', 422, "x must be a known key"),
         (b"[" * 100_000, 422, "be object; got array"),
+        (b'\xef\xbb\xbf{"unit":"a"}', 400, "got a byte order mark before it"),
+        ('{"unit":"a"}'.encode("utf-16"), 400, "got UTF-16"),
+        (gzip.compress(b'{"unit":"a"}'), 400, "got gzip"),
+        (b'{"unit":"\\ud83d"}', 400, "got half of a surrogate pair"),
+        (b'{"unit":"\\ud83d\\ude00",}', 400, "trailing comma"),
+        (b'{"unit":"\\\\ud83d",}', 400, "trailing comma"),
         (b'{"unit":"a","features":' + b'{"a":' * 100_000, 422, "got object at $.features"),
     ],
 )

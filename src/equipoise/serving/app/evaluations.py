@@ -15,6 +15,7 @@ from equipoise.serving.app.flags import (
     configuration,
 )
 from equipoise.serving.app.openapi import Route
+from equipoise.serving.app.paths import FLAG
 from equipoise.serving.app.views import reply
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def add_evaluations(app: FastAPI, worker: Worker, decide: Decide) -> None:
     """Add these routes."""
     flags = Flags(decide)
 
-    @app.post("/ofrep/v1/evaluate/flags/{key:path}")
+    @app.post(FLAG)
     async def one(key: str, request: Request) -> Response:
         return reply(*await flags.one(key, worker.config.policy, await request.body()))
 

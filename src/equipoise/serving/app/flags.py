@@ -174,6 +174,7 @@ def request_of(asked: EvaluationRequest) -> DecideRequest:
     unit = context.pop("targetingKey", None)
     if not isinstance(unit, str) or not unit:
         got = "none" if unit is None else type(unit).__name__
+        got = "an empty one" if unit == "" else got
         fix = "set the targeting key to the unit's id"
         raise NoTargetingKey("targetingKey", "be text", got, "context", fix)
     features = {

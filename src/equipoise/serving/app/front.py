@@ -64,7 +64,11 @@ class Front:
         hot = path in HOT_PATHS
         try:
             if hot:
-                raise not_allowed(scope["method"], "POST")
+                raise (
+                    misspelt(path)
+                    if scope["method"] == "POST"
+                    else not_allowed(scope["method"], "POST")
+                )
             await self._guarded(path, scope, receive, sending)
         except Disconnected:
             return
@@ -128,6 +132,11 @@ class Front:
 def not_allowed(method: str, allowed: str) -> Refusal:
     """A 405."""
     return Refusal(405, "the method", f"be {allowed}", method, headers={"allow": allowed})
+
+
+def misspelt(path: str) -> Refusal:
+    """What is told of a hot path that is written in another way, as with %64 for d."""
+    return Refusal(404, "the path", f"be written {path}", "another spelling of it")
 
 
 def route_of(scope: Scope) -> str:

@@ -147,19 +147,30 @@ class Body(Generic[T]):
         except msgspec.ValidationError as error:
             raise wrong_value(str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise malformed(error) from error
+            raise malformed(error, body) from error
         if name is not None:
             fix = "send each key once: which of two counts is not said by JSON"
             raise Refusal(400, "the body", "have each key once", f"{name!r} twice", fix=fix)
         return value
 
 
-def malformed(error: Exception) -> Refusal:
+BEGINNINGS = (
+    (b"\xef\xbb\xbf", "a byte order mark before it"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+    (b"\x1f\x8b", "gzip"),
+)
+HALF = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])")
+
+
+def malformed(error: Exception, body: bytes = b"") -> Refusal:
     """What a body is that is no JSON."""
     if isinstance(error, RecursionError):
         got, fix = "deeper nesting", "no body of this service is deep"
         return Refusal(400, "the body", "be JSON of few levels", got, fix=fix)
     got = "invalid UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+    got = next((kind for start, kind in BEGINNINGS if body.startswith(start)), got)
+    got = "half of a surrogate pair" if HALF.search(body) else got
     fix = "send JSON as UTF-8, without NaN or Infinity"
     return Refusal(400, "the body", "be JSON", got, fix=fix)
 

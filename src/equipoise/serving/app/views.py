@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from equipoise.core.version import __version__
 from equipoise.serving.app.openapi import Route
+from equipoise.serving.app.paths import UNIT, unit_of
 from equipoise.serving.app.problems import Refusal
 from equipoise.serving.app.prometheus import MEDIA, Sums
 from equipoise.serving.engine.history import decision_status, forget_unit, unit_history
@@ -191,14 +192,14 @@ def add_views(app: FastAPI, worker: Worker) -> None:
             raise Refusal(404, "a decision", "be in the log", "none of that id")
         return reply(status)
 
-    @app.get("/units/{unit:path}")
-    async def unit(unit: str) -> Response:
-        return reply(unit_history(worker.engine, unit, time.time_ns()))
+    @app.get(UNIT)
+    async def unit(unit: str, request: Request) -> Response:
+        return reply(unit_history(worker.engine, unit_of(unit, request), time.time_ns()))
 
-    @app.delete("/units/{unit:path}")
-    async def forget(unit: str) -> Response:
+    @app.delete(UNIT)
+    async def forget(unit: str, request: Request) -> Response:
         since = worker.log.failed_syncs
-        forgotten = Forgotten(forget_unit(worker.engine, unit, time.time_ns()))
+        forgotten = Forgotten(forget_unit(worker.engine, unit_of(unit, request), time.time_ns()))
         await worker.log.acknowledged(since)
         return reply(forgotten)
 

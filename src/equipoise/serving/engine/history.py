@@ -4,6 +4,7 @@ unit.
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
@@ -144,8 +145,7 @@ def find_in_log(folder: Path, id: bytes) -> Logged | None:
     slot = int.from_bytes(id[WRITER][:2], "big")
     epoch = int.from_bytes(id[WRITER][2:], "big")
     own = segments_of(folder, slot)
-    followers = [*own[1:], None]
-    for segment, follower in zip(own, followers, strict=True):
+    for segment, follower in zip_longest(own, own[1:]):
         if segment.epoch != epoch or (follower is not None and follower.created < time_of(id)):
             continue
         for entry in read_segment(segment, follower):

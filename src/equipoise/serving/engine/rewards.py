@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container
-from math import isfinite, isnan
+from math import isnan
 from typing import Any
 
 from equipoise.core.durations import nanoseconds
 from equipoise.core.errors import InputError
 from equipoise.core.suggest import among
 from equipoise.serving.config import RewardWindow, ServeConfig
-from equipoise.serving.engine.asked import check_text
+from equipoise.serving.engine.asked import check_size, check_text
 from equipoise.serving.engine.recent import add_reward, exposure_name, id_of, key_name, time_of
 from equipoise.serving.engine.shared import Early, SharedState, Waiting, waiting_name
 from equipoise.serving.engine.tables import HOUR
@@ -305,8 +305,7 @@ class Rewards:
         if request.name not in names:
             fix = among(request.name, sorted(names), "metrics")  # type: ignore[call-overload]
             raise InputError("a reward", "be of a known metric", repr(request.name), fix=fix)
-        if not isfinite(request.value):
-            raise InputError(f"the reward {request.name!r}", "be finite", request.value)
+        check_size(request.value, f"the reward {request.name!r}")
         if request.key is not None:
             check_text(request.key, "key")
         if request.op not in OPS:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def find_decision(folder: Path | str, decision: str) -> tuple[Context, DecisionR
         raise InputError("a decision's id", "be 32 hex digits", repr(decision))
     slot, epoch = int.from_bytes(id[6:8], "big"), int.from_bytes(id[8:12], "big")
     segments = segments_of(log_folder(folder), slot)
-    for segment, follower in zip(segments, [*segments[1:], None], strict=True):
+    for segment, follower in zip_longest(segments, segments[1:]):
         if segment.epoch != epoch:
             continue
         for _, context, record, _ in read_segment(segment, follower):
