@@ -155,5 +155,5 @@ def _matrix(name: str, rows: list[list[float]] | None, shape: tuple[int, int]) -
         must = f"have shape (candidates, metrics) = {shape}"
         raise InputError(name, must, got)
     matrix = np.array(given, np.float64)
-    check_size(float(matrix.flat[np.abs(matrix).argmax()]), f"each number of {name}")
+    check_size(float(matrix.flat[np.abs(matrix).argmax()]), name)
     return matrix
