@@ -126,6 +126,20 @@ class Eligibility:
         return flags
 
 
+def by_propensity(
+    names: tuple[str, ...], columns_: tuple[str, ...], closed: Bools
+) -> Eligibility | None:
+    """The eligibility that propensities say; None where none of them is 0.   names: the K cells;
+    columns_: their propensities', or the only candidate's; closed: (K,) cells with a 0 somewhere.
+
+    >>> by_propensity(("none", "tea"), ("p",), np.array([False, True])).cells
+    (('tea', 'p'),)
+    """
+    every = dict(zip(names[-len(columns_) :], columns_, strict=True))
+    cells = tuple((names[a], every[names[a]]) for a in np.flatnonzero(closed))
+    return Eligibility(cells, propensity=True) if cells else None
+
+
 def _place(cell: str, names: tuple[str, ...]) -> int:
     if cell not in names:
         fix = among(cell, names, "arms")
@@ -164,6 +178,11 @@ def open_sets(open_to: Bools) -> tuple[Bools, Ints]:
     >>> sets.tolist(), which.tolist()
     ([[True, False], [True, True]], [1, 0, 1])
     """
+    K = open_to.shape[1]
+    if K < 63:  # numbers sort faster than rows, and alike
+        code = open_to @ (1 << np.arange(K - 1, -1, -1, dtype=np.int64))
+        _, first, which = np.unique(code, return_index=True, return_inverse=True)
+        return open_to[first], which.astype(np.int64)
     sets, which = np.unique(open_to, axis=0, return_inverse=True)
     return sets, which.reshape(-1).astype(np.int64)
 
@@ -214,11 +233,22 @@ def open_shares(
     if strata is not None:
         both, which = np.unique(which * (strata.max() + 1) + strata, return_inverse=True)
         sets = sets[both // (strata.max() + 1)]
-    rows = np.bincount(which * K + cells, weight, len(sets) * K).reshape(-1, K)
-    w = np.ones(len(cells)) if weight is None else weight
-    mine = w * (cells[:, None] == np.arange(K)).T  # (K, n)
-    control = (w * (cells == 0)) @ open_to
-    odds = mine.sum(axis=1) / np.maximum(control, w.min())  # where no control is: as if one were
-    lacks = (sets & (rows == 0)).any(axis=1)
+    rows = np.bincount(which * K + cells, weight, len(sets) * K).astype(np.float64).reshape(-1, K)
+    shares, lacks = set_shares(sets, rows, 1.0 if weight is None else float(weight.min()))
+    return shares[which], lacks[which]
+
+
+def set_shares(sets: Bools, rows: Floats, least: float) -> tuple[Floats, Bools]:
+    """The shares of cells in open sets, (s, K), and which sets take them from the odds of all.
+    sets: (s, K), which may come again in other strata; rows: (s, K) the weight of each cell;
+    least: of a row.
+
+    >>> sets = np.array([[True, True, False], [True, True, True]])
+    >>> set_shares(sets, np.array([[3.0, 1.0, 0.0], [2.0, 1.0, 1.0]]), 1.0)[0].tolist()
+    [[0.75, 0.25, 0.0], [0.5, 0.25, 0.25]]
+    """
+    control = rows[:, 0] @ sets
+    odds = rows.sum(axis=0) / np.maximum(control, least)  # where no control is: as if one were
+    lacks: Bools = (sets & (rows == 0)).any(axis=1)
     rows = np.where(lacks[:, None], sets * odds, rows)
-    return (rows / rows.sum(axis=1, keepdims=True))[which], lacks[which]
+    return rows / rows.sum(axis=1, keepdims=True), lacks

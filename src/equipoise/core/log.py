@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from equipoise.core import columns
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.display import html_table, short
-from equipoise.core.eligibility import Eligibility, among_open, open_shares
+from equipoise.core.eligibility import Eligibility, among_open, by_propensity, open_shares
 from equipoise.core.errors import LogError
 from equipoise.core.log_checks import (
     check_present,
@@ -203,11 +203,7 @@ class Log:
         named, p = self.roles.propensity, self.logged_propensity
         if self.roles.eligible or not named or p is None:
             return self.roles.eligibility
-        every = dict(zip(self.cell_names[-len(named) :], named, strict=True))
-        closed = [name for name, own in zip(self.cell_names, p.T, strict=True) if not own.all()]
-        if not closed:
-            return None
-        return Eligibility(tuple((name, every[name]) for name in closed), propensity=True)
+        return by_propensity(self.cell_names, named, (p == 0).any(axis=0))
 
     @cached_property
     def eligible(self) -> Bools | None:
@@ -313,6 +309,7 @@ class Log:
         part.cell_names = self.cell_names
         part.table = self.table.take(pa.array(index))
         part.treatment = self.treatment[index]
+        part.eligibility = self.eligibility  # what some rows close, others may meet
         if self.roles.design == "shares" and self.propensity is not None:
             part.propensity = self.propensity[index]  # the whole experiment's shares
         if self.roles.time is not None:

@@ -25,10 +25,11 @@ from equipoise.core.progress import silent
 from equipoise.data import make_coupon_world, read_log
 from equipoise.pipeline import make_plan, read_plan, run
 from equipoise.pipeline.bounded import run as bounded
-from equipoise.pipeline.bounded.checks import AllRows, periods_by, row_sums, whole_of
+from equipoise.pipeline.bounded.checks import AllRows, row_sums, whole_of
 from equipoise.pipeline.bounded.judging import Judged
 from equipoise.pipeline.bounded.kept import added, keeping
 from equipoise.pipeline.bounded.keys import BLOCK, SAMPLE, unit_draws
+from equipoise.pipeline.bounded.periods import periods_by
 from equipoise.pipeline.bounded.pricing import read_units, units_table
 from equipoise.pipeline.jobs import read_findings
 from equipoise.pipeline.plan.log import open_log
@@ -275,7 +276,7 @@ def test_shares_of_periods_are_those_of_all_rows(table):
     whole = whole_of(sample)
     parts = [table.slice(0, 3000), table.slice(3000)]
     sums = [row_sums(log.more(part), whole) for part in parts]
-    every = AllRows(added(*sums), 0)
+    every = AllRows(added(*sums), 0, whole.starts)
     codes = periods_by(log, whole.starts)
     assert codes.max() == len(whole.starts) - 1 > 2
     facts: Any = {field.name: None for field in fields(Judged)}
@@ -486,7 +487,6 @@ def test_a_group_as_large_as_the_sample_is_an_error(table, tmp_path):
     ("table_", "keys", "named"),
     [
         ("log", {"overlap": "trim"}, "overlap"),
-        ("log", {"eligible": {"coupon-1": "claimed"}}, "eligible"),
         ("policy", {"keep": {"path": "old.parquet", "bonus": 1.0}}, "keep"),
         ("policy", {"limits": [{"column": "gender", "group": "f", "model": "own"}]}, "own"),
     ],

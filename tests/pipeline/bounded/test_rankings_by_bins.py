@@ -28,23 +28,27 @@ N, K = 20_000, 3
 
 @pytest.fixture(scope="module")
 def world():
-    """Rows whose effects are their predictions, the doubly robust scores and the sums."""
+    """Rows whose effects are their predictions, the doubly robust scores and the sums; the second
+    candidate is closed to some rows, which have larger effects.
+    """
     rng = np.random.default_rng(0)
     effects = np.stack([rng.normal(0.3, 0.5, (N, 2)), rng.exponential(1, (N, 2))], axis=2)
-    cell = rng.integers(0, K, N)
+    opens = np.column_stack([np.ones(N, bool), rng.random(N) < 0.7])
+    effects[~opens[:, 1], 1] += 1
+    cell = np.where(opens[:, 1], rng.integers(0, K, N), rng.integers(0, K - 1, N))
     levels = np.concatenate([np.zeros((N, 1, 2)), effects], axis=1)
     y = levels[np.arange(N), cell] + rng.normal(size=(N, 2))
     w = rng.uniform(0.5, 2, N)
-    p = np.full((N, K), 1 / K)
+    p = np.where(opens[:, [1]], np.full((1, K), 1 / K), [[0.5, 0.5, 0.0]])
     rows = evaluation_data(y, cell=cell, propensity=p, levels=levels, weight=w)
     scores = levels.copy()
-    scores[np.arange(N), cell] += (y - levels[np.arange(N), cell]) * K
+    scores[np.arange(N), cell] += (y - levels[np.arange(N), cell]) / p[np.arange(N), cell, None]
     past = Effects(effects[:4000], np.zeros((4000, 2)), ("a", "b"), ("y", "z"))
-    bins = bins_of(past, [1.0, 1.0], 2)
+    bins = bins_of(past, [1.0, 1.0], 2, opens[:4000])
     sums = empty_ranked(bins)
     draw = rng.random(N)
     for part in np.array_split(np.arange(N), 3):
-        add_ranked(sums, bins, scores[part], effects[part], w[part], draw[part])
+        add_ranked(sums, bins, scores[part], effects[part], opens[part], w[part], draw[part])
     return rows, effects, bins, sums
 
 
@@ -80,7 +84,7 @@ def test_slopes_and_tenths_are_of_the_prediction_itself(world, p):
     assert found.std_error == pytest.approx(exact.std_error, rel=0.1)
     tenths = ranked(sums, bins, p, 0.95).tenths()
     assert [number for number, *_ in tenths] == list(range(1, 11))
-    assert sum(rows for *_, rows in tenths) == N
+    assert sum(rows for *_, rows in tenths) == len(ranking.gain)
     for (_, predicted, observed, _), group in zip(
         tenths, calibration_deciles(ranking), strict=True
     ):
@@ -102,11 +106,12 @@ def test_what_bins_take_off_is_told(world, p):
 
 def test_predictions_that_are_all_alike_make_one_bin():
     same = Effects(np.ones((500, 1, 1)), np.zeros((500, 1)), ("a",), ("y",))
-    bins = bins_of(same, [1.0], 1)
+    bins = bins_of(same, [1.0], 1, np.ones((500, 1), bool))
     sums = empty_ranked(bins)
     rng = np.random.default_rng(1)
     scores = rng.normal(size=(300, 2, 1))
-    add_ranked(sums, bins, scores, np.ones((300, 1, 1)), np.ones(300), rng.random(300))
+    one = np.ones((300, 1, 1))
+    add_ranked(sums, bins, scores, one, one[:, :, 0] > 0, one[:, 0, 0], rng.random(300))
     found = ranked(sums, bins, 0, 0.95)
     assert found.qini().value == pytest.approx(0, abs=1e-12)
     assert found.autoc().value == pytest.approx(0, abs=1e-12)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from equipoise.allocation.hashing import Words
 from equipoise.core import columns
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Floats
 from equipoise.core.balance import Check, balance_check, check, smd_of
 from equipoise.core.checks import (
     ONE_ROW_LIMIT,
@@ -27,18 +28,30 @@ from equipoise.core.checks import (
     ratio_check,
 )
 from equipoise.core.effective_size import FEW
+from equipoise.core.eligibility import Eligibility, by_propensity
+from equipoise.core.eligible_checks import ELIGIBILITY
 from equipoise.core.errors import LogError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
 from equipoise.core.log_checks import check_counts, check_varies
 from equipoise.pipeline.bounded.kept import Answer, Arrays, Kept, added
 from equipoise.pipeline.bounded.keys import name_words, repeated
+from equipoise.pipeline.bounded.open_arms import (
+    ArmShares,
+    OpenArms,
+    may_close,
+    open_arms,
+    open_to,
+    refuse_many,
+    set_sums,
+)
+from equipoise.pipeline.bounded.periods import period_starts, periods_by
 from equipoise.pipeline.bounded.sample import Sample
 from equipoise.scale.partitions import Partition
 from equipoise.scale.reduction import Tree
 
 STAGE, RATIO = "checked", "sample ratio"
-COUNTED = ("effective rows", "groups")  # checks of the sample that count it
+COUNTED = ("effective rows", "groups", ELIGIBILITY)  # checks of the sample that count it
 SHOWN = 2  # rows of an id that occurs twice
 LOOKED_AT = 10_000  # ids at a time whose rows are looked for
 
@@ -82,22 +95,6 @@ def whole_of(log: Log) -> Whole:
     return Whole(few, names, period_starts(log), features, centre, usual)
 
 
-def period_starts(log: Log) -> Floats:
-    """The first time of each period of a log, (P,); () where it has no periods."""
-    if log.periods is None or log.roles.time is None:
-        return np.zeros(0)
-    times = np.nan_to_num(log.numbers(log.roles.time), nan=np.inf)
-    first = np.full(int(log.periods.max()) + 1, np.inf)
-    np.minimum.at(first, log.periods, times)
-    return first
-
-
-def periods_by(rows: Log, starts: Floats) -> Ints:
-    """The period of each row, (n,), by where periods begin; a missing time is of the last."""
-    times = np.nan_to_num(rows.numbers(str(rows.roles.time)), nan=np.inf)
-    return np.maximum(np.searchsorted(starts, times, side="right") - 1, 0).astype(np.int64)
-
-
 @dataclass(frozen=True)
 class RowChecker:
     """Checks the rows of a partition, and adds up what they show."""
@@ -113,6 +110,7 @@ class RowChecker:
             rows = self.whole.log.more(pa.Table.from_batches([batch]), start)
             sums = row_sums(rows, self.whole)
             total = sums if total is None else added(total, sums)
+            refuse_many(total)
             start += len(rows)
         return Answer(total or {})
 
@@ -120,11 +118,14 @@ class RowChecker:
 def row_sums(rows: Log, whole: Whole) -> Arrays:
     """What some rows add to what all show.
 
-    cells, weight       (K,) rows and their weight
+    cells               (K,) rows
+    least_weight        of a row
+    set_...             by set of open arms, of `open_arms`
     holes               (c, K) missing values by column and cell
     expected, products  (K,), (K, K) sums of propensities and of their products, where known
-    period_weight       (P, K) the weight by period
     balance             (4, K, d) of w, w x, w x^2, w^2
+    controls            (4, k, d) the same of the control rows that a candidate is open to, where
+                        arms can be closed
     outcomes            (5, m) of y, y^2 (from the usual value), zeros, |y|, rows off that value
     off                 (m, K) the last by cell
     least_y, most_y, most_abs    (m,)
@@ -138,7 +139,7 @@ def row_sums(rows: Log, whole: Whole) -> Arrays:
     off = y != 0
     sums: Arrays = {
         "cells": np.bincount(cells, minlength=K),
-        "weight": np.bincount(cells, weight, K),
+        "least_weight": weight.min(),
         "holes": np.array(holes),
         "outcomes": np.stack(
             [y.sum(axis=0), (y**2).sum(axis=0), (rows.y == 0).sum(axis=0),
@@ -149,19 +150,21 @@ def row_sums(rows: Log, whole: Whole) -> Arrays:
         "most_y": rows.y.max(axis=0),
         "most_abs": np.abs(rows.y).max(axis=0),
     }  # fmt: skip
-    if len(whole.starts):
-        slot = periods_by(rows, whole.starts) * K + cells
-        sums["period_weight"] = np.bincount(slot, weight, len(whole.starts) * K).reshape(-1, K)
-    p = known_propensity(rows)
+    slot = periods_by(rows, whole.starts) if len(whole.starts) else np.zeros(len(rows), np.int64)
+    p, closes = known_propensity(rows), may_close(roles)
+    sums |= set_sums(rows, slot, max(len(whole.starts), 1), weight, p)
     if p is not None:
         sums |= {"expected": p.sum(axis=0), "products": p.T @ p}
-        if rows.varies:
+        if rows.varies or closes:
             weight = weight / p[np.arange(len(rows)), cells]
             about = overlap_sums(rows, p)
             sums |= {"least_p": about["least"], "most_p": about["most"]}
             sums |= {name: about[name] for name in ("total", "squares", "thin")}
     X, _ = matrix(whole.features.table(rows.features))
     sums["balance"] = _balance_sums(X - whole.centre, own, weight)
+    if closes:
+        control = own[:, :1] & open_to(rows)[:, 1:]
+        sums["controls"] = _balance_sums(X - whole.centre, control, weight)
     return sums
 
 
@@ -174,7 +177,9 @@ def known_propensity(rows: Log) -> Floats | None:
 
 
 def _balance_sums(x: Floats, own: Any, weight: Floats) -> Floats:
-    """(4, K, d) sums by cell of w, w x, w x^2 and w^2 over the values that are there."""
+    """Sums of w, w x, w x^2 and w^2 over the values that are there, of the rows of each of K
+    flags (n, K), (4, K, d).
+    """
     there = np.isfinite(x)
     x = np.where(there, x, 0.0)
     sums = np.zeros((4, own.shape[1], x.shape[1]))
@@ -192,10 +197,18 @@ def _balance_sums(x: Floats, own: Any, weight: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class AllRows:
-    """What all rows of a log show.   repeats : rows that repeat another, where there is no id."""
+    """What all rows of a log show.   repeats : rows that repeat another, where there is no id;
+    starts : where periods begin, (P,).
+    """
 
     sums: Arrays
     repeats: int
+    starts: Floats
+
+    @cached_property
+    def arms(self) -> OpenArms:
+        """Which are open to how many."""
+        return open_arms(self.sums, self.starts)
 
     @property
     def rows(self) -> int:
@@ -203,10 +216,14 @@ class AllRows:
         return int(self.sums["cells"].sum())
 
     @property
-    def shares(self) -> Floats:
-        """The share of each cell in the weight, (K,), or in that of each period, (P, K)."""
-        weight: Floats = self.sums.get("period_weight", self.sums["weight"])
-        return np.asarray(weight / weight.sum(axis=-1, keepdims=True))
+    def shares(self) -> ArmShares:
+        """Those observed, where no row says its own."""
+        return self.arms.shares
+
+    def eligibility(self, log: Log) -> Eligibility | None:
+        """The columns that say what is open in this log, by all its rows."""
+        said, named = log.roles.eligibility, log.roles.propensity
+        return said if said or not named else by_propensity(log.cell_names, named, self.arms.closed)
 
 
 def check_all_rows(
@@ -221,6 +238,7 @@ def check_all_rows(
     for place, sums in kept.each(STAGE, RowChecker, partitions, whole, "checks"):
         tree.put(place, sums)
     sums = tree.result()
+    refuse_many(sums)
     if log.treatment.ndim == 1:
         check_counts(log.cell_names, sums["cells"])
     for j, outcome in enumerate(log.roles.outcomes):
@@ -232,7 +250,7 @@ def check_all_rows(
         must, fix = "have an id, where most rows repeat each other", "say [log] id, or group"
         got = f"none, and {extra:,} of {sample.total:,} rows that repeat another"
         raise LogError("the rows of a large log", must, got, fix=fix)
-    return AllRows(sums, extra)
+    return AllRows(sums, extra, whole.starts)
 
 
 def _refuse_twice(log: Log, twice: Words, partitions: Sequence[Partition]) -> None:
@@ -270,7 +288,7 @@ def checks_of_all(log: Log, every: AllRows, of_sample: Sequence[Check]) -> list[
     names = log.table.column_names
     holes = dict(zip(names, sums["holes"], strict=True))
     by_name["missing values"] = missing_check(log.cell_names, holes, sums["cells"])
-    if log.periods is None:  # else differences within periods count, which the sample tells
+    if tells_balance(log, every):
         by_name["balance"] = balance_check(log, balance_of(log, every))
     by_name["outcomes"] = _outcomes(log, every)
     by_name["duplicates"] = duplicates_check(log, every.repeats, every.rows)
@@ -282,9 +300,13 @@ def checks_of_all(log: Log, every: AllRows, of_sample: Sequence[Check]) -> list[
         by_name[RATIO] = ratio_check(
             log.cell_names, sums["cells"], sums["expected"], sums["products"]
         )
-    if "least_p" in sums:
+    if log.groups is None:
+        by_name[ELIGIBILITY] = every.arms.check(log.cell_names)
+    if "least_p" in sums and (log.roles.propensity or every.arms.closed.any()):
         about = {"least": sums["least_p"], "most": sums["most_p"]}
         by_name["overlap"] = overlap_check(log, {**sums, **about})
+    elif log.roles.design == "shares" and every.arms.closed.any():
+        by_name["overlap"] = overlap_check(log, every.arms.overlap())
     return [by_name.get(one["name"], _of_sample(one)) for one in of_sample]
 
 
@@ -296,10 +318,20 @@ def _of_sample(one: Check) -> Check:
     return {**one, "summary": f"In the sample: {summary[0].lower()}{summary[1:]}"}
 
 
+def tells_balance(log: Log, every: AllRows) -> bool:
+    """Whether sums over all rows tell the balance: not where differences count within periods, or
+    by the observed shares among open arms, which the sample has.
+    """
+    return log.periods is None and not (log.roles.design == "shares" and every.arms.closed.any())
+
+
 def balance_of(log: Log, every: AllRows) -> list[dict[str, Any]]:
     """The standardised mean differences of all rows, as `core.balance.balance_table`."""
     features = FeatureMap().fit(log.features).get_feature_names_out().tolist()
     smd, z = smd_of(*every.sums["balance"])
+    for a in np.flatnonzero(every.arms.closed):  # held against the control of rows it is open to
+        own = [every.sums["controls"][:, a - 1], every.sums["balance"][:, a]]
+        smd[a - 1], z[a - 1] = (part[0] for part in smd_of(*np.stack(own, axis=1)))
     return [
         {"feature": name, "candidate": candidate, "smd": float(smd[a, j]), "z": float(z[a, j])}
         for j, name in enumerate(features)

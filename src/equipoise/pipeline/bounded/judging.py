@@ -8,10 +8,13 @@ curse without any fold, and a policy of one rule is judged by all of them.
     values     (C, K, ...) w, w / e, w score of each cell and metric, w spend of each candidate
                where it is open,
                w gain of the rule and metric, w its spend, w its expected cost
-               and where limits close candidates: w gain of each, where it is open, and metric
+               and of each arm that the log closes, of the rows it is open to: w, w / e, w score of
+               control and w score of the arm by metric
+    opened     (C', K, s, k, m + 1) where candidates are closed, by slot of `Patterns`: w gain and w
+               spend of each where it is open
     counts     rows, choices by cell, expected costs by candidate and of the choice, its worth by
                the model, to how many each candidate is open
-    open_to    rows of each pattern of `open_patterns`
+    patterns   rows of each pattern of `Patterns`
     usage      of each demand, and the rows that it counts
     behind     the weights of the rows behind the value
     profile    (2, 3, d) of those without and with an offer: rows, x, x^2
@@ -21,6 +24,7 @@ curse without any fold, and a policy of one rule is judged by all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -33,14 +37,18 @@ from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.audit_groups import AuditGroups
 from equipoise.core.columns import plain_table
 from equipoise.core.effects import Effects
+from equipoise.core.eligibility import among_open
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
 from equipoise.learners.propensity import LearntPropensity
 from equipoise.learners.stacked_levels import Stack
 from equipoise.pipeline.bounded.blocks import add_rows, block_count, whole_numbers
-from equipoise.pipeline.bounded.checks import known_propensity, periods_by
+from equipoise.pipeline.bounded.checks import known_propensity
 from equipoise.pipeline.bounded.kept import Answer, Arrays
 from equipoise.pipeline.bounded.keys import BLOCK, unit_draws
+from equipoise.pipeline.bounded.layout import Layout, Patterns, patterns_of
+from equipoise.pipeline.bounded.open_arms import ArmShares, OpenArms, open_to
+from equipoise.pipeline.bounded.periods import periods_by
 from equipoise.pipeline.bounded.pricing import worth_of
 from equipoise.pipeline.bounded.rankings import Bins, add_ranked, empty_ranked
 from equipoise.pipeline.bounded.sample import Asked
@@ -52,53 +60,6 @@ from equipoise.pipeline.study.propensity import with_own
 from equipoise.scale.partitions import Partition
 
 ASSIGNED, STAGE = "assignments", "judged"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the columns of ``values`` stand.   cells : K.   metrics : m.   limited : whether the
-    policy closes candidates.
-    """
-
-    cells: int
-    metrics: int
-    limited: bool = False
-
-    @property
-    def scores(self) -> slice:
-        """K m: by cell, then by metric."""
-        return slice(2, 2 + self.cells * self.metrics)
-
-    @property
-    def spend(self) -> slice:
-        """k."""
-        return slice(self.scores.stop, self.scores.stop + self.cells - 1)
-
-    @property
-    def chosen(self) -> slice:
-        """m gains of the rule, and behind them its spend."""
-        return slice(self.spend.stop, self.spend.stop + self.metrics + 1)
-
-    @property
-    def expected(self) -> int:
-        """The expected cost of the rule's choice."""
-        return int(self.chosen.stop)
-
-    @property
-    def opened(self) -> slice:
-        """k m: by candidate, then by metric; none without limits."""
-        start = self.expected + 1
-        return slice(start, start + self.limited * (self.cells - 1) * self.metrics)
-
-    @property
-    def width(self) -> int:
-        """Of all."""
-        return int(self.opened.stop)
-
-    @property
-    def blocks(self) -> int:
-        """C."""
-        return block_count(self.cells * self.width)
 
 
 @dataclass(frozen=True)
@@ -119,8 +80,10 @@ class Judged:
         What the policy is for.
     level : float
         Of the intervals.
-    shares : array, (K,), or (P, K)
-        The propensity where no row says it, or that of each period.
+    arms : OpenArms
+        Which arms are open to whom in the whole log.
+    shares : ArmShares
+        The propensity where no row says it.
     starts : array, (P,)
         Where periods begin.
     moves : array, (P, K, m), or None
@@ -148,7 +111,8 @@ class Judged:
     costs: Costs
     objective: Objective
     level: float
-    shares: Floats
+    arms: OpenArms
+    shares: ArmShares
     starts: Floats
     moves: Floats | None
     learnt: LearntPropensity | None
@@ -159,16 +123,24 @@ class Judged:
     bins: Bins
     bound: float | None
 
+    @cached_property
+    def patterns(self) -> Patterns | None:
+        """Which candidates may be open to a unit at a time; None where all always are."""
+        if not self.scorer.limits and self.scorer.eligibility is None:
+            return None
+        return patterns_of(self.scorer, self.arms.sets[:, 1:], self.layout)
+
     @property
     def layout(self) -> Layout:
         """Of the sums."""
-        limited = bool(self.scorer.limits)
-        return Layout(len(self.log.cell_names), len(self.log.metrics), limited)
+        closed = tuple(np.flatnonzero(self.arms.closed[1:]).tolist())
+        return Layout(len(self.log.cell_names), len(self.log.metrics), closed)
 
     @property
     def uneven(self) -> bool:
         """Whether propensities differ by row."""
-        return bool(self.log.roles.propensity) or self.learnt is not None or self.shares.ndim == 2
+        said = self.log.roles.propensity or self.learnt is not None
+        return bool(said) or bool(self.arms.closed.any()) or self.shares.uneven
 
     def levels(self, rows: Log, effects: Effects) -> Effects:
         """The effects with the levels that scores are made of."""
@@ -176,7 +148,7 @@ class Judged:
             return effects
         levels = effects.levels()
         if self.learnt is not None and self.stack is not None:
-            q = self.learnt.squares(self.causes(rows))
+            q = self.learnt.squares(self.causes(rows), self.by_open(rows))
             levels = levels if q is None else self.stack.levels(levels, q)
         if self.moves is not None:
             levels = levels + self.moves[periods_by(rows, self.starts)]
@@ -193,17 +165,21 @@ class Judged:
     def propensity(self, rows: Log) -> Floats:
         """The probability of each cell in each row, (n, K)."""
         if self.learnt is not None:
-            learnt: Floats = self.learnt.predict(self.causes(rows))
+            learnt: Floats = self.learnt.predict(self.causes(rows), self.by_open(rows))
+            if (
+                rows.eligible is not None
+            ):  # it is learnt of a sample, in which nothing may be closed
+                learnt = among_open(learnt, rows.eligible)
             if rows.roles.action_propensity is None:
                 return learnt
             return with_own(learnt, rows.cells, rows.numbers(rows.roles.action_propensity))
         p = known_propensity(rows)
-        if p is None:
-            shares = self.shares
-            if shares.ndim == 2:
-                return shares[periods_by(rows, self.starts)]
-            p = np.broadcast_to(shares, (len(rows), len(shares)))
-        return p
+        return self.shares.of(rows) if p is None else p
+
+    def by_open(self, rows: Log) -> Bools | None:
+        """What is open, as the model of the propensity asks for it."""
+        asks = self.learnt is not None and self.learnt.by_eligibility_
+        return open_to(rows) if asks else None
 
 
 @dataclass(frozen=True)
@@ -233,22 +209,6 @@ class Judging:
         return Answer(sums, {ASSIGNED: pa.concat_tables(tables)})
 
 
-def open_patterns(scorer: Scorer) -> Bools:
-    """Which candidates may be open to a unit at a time, under the limits, (p, k)."""
-    k = len(scorer.policy.candidates)
-    by_column: dict[str, dict[str, Bools]] = {}
-    for limit in scorer.limits:
-        groups = by_column.setdefault(limit.column, {})
-        open_to = ~np.isin(scorer.policy.candidates, limit.closed)
-        groups[limit.group] = groups.get(limit.group, np.ones(k, np.bool_)) & open_to
-    patterns = {(True,) * k}
-    for groups in by_column.values():
-        patterns |= {
-            tuple((open_to & one).tolist()) for open_to in groups.values() for one in patterns
-        }
-    return np.array(sorted(patterns), np.bool_)
-
-
 def empty_sums(judged: Judged) -> Arrays:
     """The sums over no rows."""
     layout, K = judged.layout, len(judged.log.cell_names)
@@ -257,12 +217,13 @@ def empty_sums(judged: Judged) -> Arrays:
     sums = {
         "values": np.zeros((layout.blocks * K, layout.width)),
         "counts": np.zeros(3 + K + 2 * (K - 1)),
-        "open_to": np.zeros(len(open_patterns(judged.scorer))),
         "usage": np.zeros((2, demands)),
         "behind": np.zeros((2, 3)),
         "profile": np.zeros((2, 3, d)),
         **empty_ranked(judged.bins),
     }
+    if judged.patterns is not None:
+        sums |= judged.patterns.empty(K)
     for i, (_, groups) in enumerate(judged.audited):
         many, width = len(groups.labels) + 1, 2 + layout.metrics + 1
         blocks = block_count(many * K * width)
@@ -285,21 +246,24 @@ def add_judged(
     choice, cells, draw = given.choice[at].astype(np.int64), rows.cells[at], block[at]
     cost = _of(given.expected, given)
     gains = judge.gains(given.choice)[:, : len(rows.metrics) + 1]
-    values = _values(own, judge, gains, cost, given.open_to, at)
+    there = open_to(rows)[:, 1:]  # in the log
+    offered = there if given.open_to is None else given.open_to  # by the policy
+    values = _values(own, judge, (gains, cost), (there, offered), judged.layout, at)
     K = len(rows.cell_names)
     add_rows(whole_numbers(draw, judged.layout.blocks) * K + cells, values, sums["values"])
+    if judged.patterns is not None:
+        gain = judge.scores[at, 1:] - judge.scores[at, :1]
+        each = np.concatenate([gain, judge.spend[at, 1:, None]], axis=2)
+        judged.patterns.add(sums, w[at, None, None] * each, (cells, draw), offered[at])
     counts = np.bincount(1 + choice, minlength=K)
-    open_to = np.ones(given.expected.shape) if given.open_to is None else given.open_to
-    expected, opened = (given.expected * open_to)[at].sum(axis=0), open_to[at].sum(axis=0)
+    expected, opened = (given.expected * offered)[at].sum(axis=0), offered[at].sum(axis=0)
     worth = _of(worth_of(judged.scorer.policy, given), given)[at].sum()
     sums["counts"] += np.r_[len(at), counts, expected, cost[at].sum(), worth, opened]
-    if given.open_to is not None:
-        patterns = open_patterns(judged.scorer)
-        sums["open_to"] += [(given.open_to[at] == one).all(axis=1).sum() for one in patterns]
     sums["usage"] += _usage(judged.scorer, given, at)
     sums["behind"] += sides_of(cells, p[at], one_hot(choice, K - 1), w[at])
     sums["profile"] += _profile(judged, rows, choice >= 0, at)
-    add_ranked(sums, judged.bins, judge.scores[at], given.effects.values[at], w[at], draw)
+    ranked = judge.scores[at], given.effects.values[at], there[at]
+    add_ranked(sums, judged.bins, *ranked, w[at], draw)
     for i, (column, groups) in enumerate(judged.audited):
         code = groups.codes(rows.table[column])[at]
         into = sums[f"group_{i}"]
@@ -317,16 +281,25 @@ def _of(values: Floats, given: Decided) -> Floats:
 
 
 def _values(
-    own: Floats, judge: Judge, gains: Floats, cost: Floats, open_to: Bools | None, at: Ints
+    own: Floats,
+    judge: Judge,
+    rule: tuple[Floats, Floats],
+    opens: tuple[Bools, Bools],
+    layout: Layout,
+    at: Ints,
 ) -> Floats:
-    """The columns of `Layout` of rows ``at``.   own: w and w / e of these, (r, 2)."""
-    n, spend = len(cost), judge.spend[:, 1:]
-    parts = [judge.scores.reshape(n, -1), spend, gains, cost[:, None]]
-    if open_to is not None:
-        parts[1] = np.where(open_to, spend, 0.0)
-        gain = judge.scores[:, 1:] - judge.scores[:, :1]
-        parts.append(np.where(open_to[:, :, None], gain, 0.0).reshape(n, -1))
-    return np.concatenate([own, *(own[:, :1] * part[at] for part in parts)], axis=1)
+    """The columns of `Layout` of rows ``at``.   own: w and w / e of these, (r, 2);  rule: its gains
+    and its expected costs;  opens: (n, k) what the log and what the policy leaves open.
+    """
+    gains, cost = rule
+    there, offered = opens
+    spend = np.where(offered, judge.spend[:, 1:], 0.0)
+    parts = [judge.scores.reshape(len(cost), -1), spend, gains, cost[:, None]]
+    columns = [own, *(own[:, :1] * part[at] for part in parts)]
+    for a in layout.closed:
+        arm = np.concatenate([judge.scores[at, 0], judge.scores[at, 1 + a]], axis=1)
+        columns.append(np.where(there[at, a, None], np.c_[own, own[:, :1] * arm], 0.0))
+    return np.concatenate(columns, axis=1)
 
 
 def _usage(scorer: Scorer, given: Decided, at: Ints) -> Floats:

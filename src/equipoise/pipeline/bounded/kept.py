@@ -44,9 +44,16 @@ class Answer:
 
 
 def added(one: Arrays, other: Arrays) -> Arrays:
-    """Sums of two parts put together; what is called least... or most... is that of both."""
+    """Sums of two parts put together; what is called least... or most... is that of both, and what
+    only one of them has is its own.
+    """
     by = {"least": np.minimum, "most": np.maximum}
-    return {name: by.get(name[:5].rstrip("_"), np.add)(one[name], other[name]) for name in one}
+    both = {
+        name: by.get(name[:5].rstrip("_"), np.add)(one[name], other[name])
+        for name in one
+        if name in other
+    }
+    return {**one, **other, **both}
 
 
 @dataclass(frozen=True)

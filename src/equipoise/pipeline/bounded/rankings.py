@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import digamma
 
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Bools, Floats
 from equipoise.core.effects import Effects
 from equipoise.core.estimates import Estimate
 from equipoise.evaluation.curves import Curve, banded_curve
@@ -67,11 +67,14 @@ class Bins:
         return block_count(len(self.edges) * 2 * self.count)
 
 
-def bins_of(effects: Effects, signs: Sequence[float], metrics: int) -> Bins:
-    """The bins by the effects of rows that the model never saw.   signs: of the first m metrics."""
+def bins_of(effects: Effects, signs: Sequence[float], metrics: int, opens: Bools) -> Bins:
+    """The bins by the effects of rows that the model never saw, those that a candidate is open to.
+    signs: of the first m metrics;  opens: (n, k).
+    """
     shares = 1 - np.unique(np.r_[TOP, EVEN])[::-1]
+    rows = [np.flatnonzero(own) if own.any() else np.arange(len(own)) for own in opens.T]
     edges = [
-        np.unique(np.quantile(signs[j] * effects.values[:, a, j], shares))
+        np.unique(np.quantile(signs[j] * effects.values[rows[a], a, j], shares))
         for j in range(metrics)
         for a in range(len(effects.candidates))
     ]
@@ -93,13 +96,22 @@ def empty_ranked(bins: Bins) -> Arrays:
 
 
 def add_ranked(
-    sums: Arrays, bins: Bins, scores: Floats, effects: Floats, w: Floats, draw: Floats
+    sums: Arrays,
+    bins: Bins,
+    scores: Floats,
+    effects: Floats,
+    opens: Bools,
+    weight: Floats,
+    draw: Floats,
 ) -> None:
-    """Add rows.   scores: (n, K, m); effects: (n, k, m or more); w, draw: (n,)."""
-    block = whole_numbers(draw, bins.blocks)
+    """Add rows, to each candidate those that it is open to.   scores: (n, K, m); effects: (n, k, m
+    or more); opens: (n, k); weight, draw: (n,).
+    """
+    every = whole_numbers(draw, bins.blocks)
     for p, (j, a) in enumerate(bins.pairs):
-        s = bins.signs[j] * effects[:, a, j]
-        g = bins.signs[j] * (scores[:, 1 + a, j] - scores[:, 0, j])
+        at = np.flatnonzero(opens[:, a])
+        w, block, s = weight[at], every[at], bins.signs[j] * effects[at, a, j]
+        g = bins.signs[j] * (scores[at, 1 + a, j] - scores[at, 0, j])
         bin = np.searchsorted(bins.edges[p], s, side="right")
         add_rows(block * bins.count + bin, np.column_stack([w, w * g]), sums["ranked"][p])
         add_rows(bin, np.column_stack([np.ones(len(s)), w * s]), sums["ranked_bins"][p])

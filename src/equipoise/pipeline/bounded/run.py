@@ -36,6 +36,7 @@ from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.bounded.checks import AllRows, check_all_rows, whole_of
 from equipoise.pipeline.bounded.judging import ASSIGNED, STAGE, Judged, Judging
 from equipoise.pipeline.bounded.kept import Kept, added, digest_of, keeping
+from equipoise.pipeline.bounded.open_arms import open_to
 from equipoise.pipeline.bounded.pricing import UNITS, priced
 from equipoise.pipeline.bounded.rankings import bins_of
 from equipoise.pipeline.bounded.sample import Asked, Sample, asked_of, named_columns, read_sample
@@ -106,6 +107,7 @@ def run_bounded(
         log = open_log(whole, sample.table)
         refuse_log(log)
         every = check_all_rows(log, sample, partitions, kept)
+        log.eligibility = every.eligibility(log)  # of more rows than these
         learnt = learn(whole, progress, log)
         parts = parts_of(learnt, sample, partitions)
         scored = score_all(learnt, parts, asked, kept)
@@ -135,7 +137,6 @@ def refuse_unserved(plan: Plan) -> None:
     policy = plan.policy
     asks = {
         f'[log] overlap = "{plan.log.overlap}"': plan.log.overlap != "all",
-        "[log] eligible": plan.log.eligible is not None,
         "[policy] keep": policy.keep is not None,
         "[policy] start": policy.start is not None,
         '[policy.limits] model = "own"': any(limit.model == "own" for limit in policy.limits),
@@ -146,9 +147,7 @@ def refuse_unserved(plan: Plan) -> None:
 
 
 def refuse_log(log: Log) -> None:
-    """Refuse logs whose propensities are not those of each row."""
-    if log.eligibility is not None:
-        _unserved("propensities of 0, which close arms,")
+    """Refuse logs whose treatments are vectors of columns."""
     if log.treatment.ndim > 1:
         _unserved("treatments of several parts")
 
@@ -233,6 +232,7 @@ def judged_of(learnt: Learnt, every: AllRows, asked: Asked, bound: float | None)
         costs=study.costs,
         objective=study.objective,
         level=study.plan.report.level,
+        arms=every.arms,
         shares=every.shares,
         starts=whole.starts,
         moves=period_moves(study),
@@ -242,7 +242,7 @@ def judged_of(learnt: Learnt, every: AllRows, asked: Asked, bound: float | None)
         centre=whole.centre,
         audited=tuple((column, audit_grouping(log, column)) for column in audited),
         bound=bound,
-        bins=bins_of(study.effects.take(held), signs, len(log.metrics)),
+        bins=bins_of(study.effects.take(held), signs, len(log.metrics), open_to(log)[held, 1:]),
     )
 
 

@@ -18,10 +18,11 @@ from equipoise.core.log import Log
 from equipoise.evaluation.average import AverageEffects, stacked
 from equipoise.evaluation.lift import relative_lift
 from equipoise.pipeline.bounded.blocks import BlockMeans, add_rows, whole_numbers
-from equipoise.pipeline.bounded.checks import AllRows, balance_of, checks_of_all
-from equipoise.pipeline.bounded.judging import Judged, open_patterns
+from equipoise.pipeline.bounded.checks import AllRows, balance_of, checks_of_all, tells_balance
+from equipoise.pipeline.bounded.judging import Judged
 from equipoise.pipeline.bounded.kept import Arrays
 from equipoise.pipeline.bounded.keys import BLOCK, unit_draws, unit_of
+from equipoise.pipeline.bounded.open_arms import open_to
 from equipoise.pipeline.bounded.rankings import rankings_of
 from equipoise.pipeline.bounded.sample import Sample
 from equipoise.pipeline.findings.diagnostics import POINTS, average_rows
@@ -97,31 +98,41 @@ class Judgement:
         """Sums of the rule's gains and its spend, (C, K, m + 1)."""
         return self.values[:, :, self.judged.layout.chosen]
 
-    def constant(self, share: Floats) -> Floats:
-        """The same sums of candidates given at random, each in its share of those whom it is open
-        to, (k,).
+    def constant(self, share: Floats) -> tuple[Floats, BlockMeans, Floats]:
+        """The same sums of candidates given at random, in each slot each in its share of those whom
+        it is open to, (s, k); and of the rule, in as many blocks, and what their means are made by.
         """
-        layout, shape = self.judged.layout, self.values.shape[:2]
-        if layout.limited:
-            each = self.values[:, :, layout.opened].reshape(*shape, self.cells - 1, -1)
-        else:
-            scores = self.values[:, :, layout.scores].reshape(*shape, self.cells, -1)
-            each = scores[:, :, 1:] - scores[:, :, :1]
-        gains = np.einsum("cfam,a->cfm", each, share)
-        spend = self.values[:, :, layout.spend] @ share
-        return np.concatenate([gains, spend[:, :, None]], axis=2)
+        layout, patterns = self.judged.layout, self.judged.patterns
+        if patterns is not None:
+            few = self.values.reshape(patterns.blocks, -1, *self.values.shape[1:]).sum(axis=1)
+            means = BlockMeans(few[:, :, 0], few[:, :, 1], self.judged.level)
+            return patterns.given(self.sums, share), means, few[:, :, layout.chosen]
+        scores = self.values[:, :, layout.scores].reshape(*self.values.shape[:2], self.cells, -1)
+        gains = np.einsum("cfam,a->cfm", scores[:, :, 1:] - scores[:, :, :1], share[0])
+        spend = self.values[:, :, layout.spend] @ share[0]
+        sums = np.concatenate([gains, spend[:, :, None]], axis=2)
+        return sums, self.means, self.chosen
 
-    def at_equal_spend(self) -> Floats:
-        """The shares (k,) of the rule's candidates, of those whom each is open to, given at random
-        at its expected spend, or to everybody.
+    def everybody(self, candidate: int) -> Floats:
+        """The shares of a candidate for everybody whom it is open to, (s, k)."""
+        slots = 1 if self.judged.patterns is None else self.judged.patterns.slots
+        return np.repeat(np.eye(self.cells - 1)[[candidate]], slots, axis=0)
+
+    def at_equal_spend(self) -> tuple[Floats, float]:
+        """The shares of the rule's candidates in each slot, (s, k), of those whom each is open to,
+        given at random at its expected spend, or to everybody; and who gets one in all.
         """
         price, spent = self.expected
         share = self.shares[1:] / np.maximum(self.open, np.finfo(np.float64).tiny)
         at_random = float(price @ share)
         given = share * (spent / at_random if at_random > 0 else 1.0)
-        there = open_patterns(self.judged.scorer)[self.sums["open_to"] > 0]
-        most = given @ there.T if len(there) else given.sum()
-        return given / max(float(np.max(most)), 1.0)
+        patterns = self.judged.patterns
+        if patterns is None:
+            given = given / max(float(given.sum()), 1.0)
+            return given[None], float(given.sum())
+        shares = patterns.within(self.sums, given)
+        each = (patterns.sets * shares[patterns.slot]).sum(axis=1)
+        return shares, float(self.sums["patterns"] @ each / max(self.rows, 1))
 
     def intervals(
         self, gains: Floats, means: BlockMeans | None = None
@@ -156,22 +167,20 @@ class Judgement:
 
 def rivals_of(judgement: Judgement, names: Sequence[str]) -> list[Rival]:
     """The rule and what it is measured against, as `targeting.rivals`.   names: of the cells."""
-    chosen, k = judgement.chosen, judgement.cells - 1
-    shares = judgement.shares
-    policies: list[tuple[str, str, Floats, float]] = [
-        ("chosen", "chosen", chosen, 1 - float(shares[0])),
-        ("nobody", "control", np.zeros_like(chosen), 0.0),
+    chosen, means = judgement.chosen, judgement.means
+    policies: list[tuple[str, str, tuple[Floats, BlockMeans, Floats], float]] = [
+        ("chosen", "chosen", (chosen, means, chosen), 1 - float(judgement.shares[0])),
+        ("nobody", "control", (np.zeros_like(chosen), means, chosen), 0.0),
     ]
     for a, name in enumerate(names[1:]):
-        sums = judgement.constant(np.eye(k)[a])
+        sums = judgement.constant(judgement.everybody(a))
         policies.append((f"everybody: {name}", "constant", sums, float(judgement.open[a])))
-    share = judgement.at_equal_spend()
-    lots = judgement.constant(share)
-    policies.append(("random at equal cost", "random", lots, float(share @ judgement.open)))
+    lots, treated = judgement.at_equal_spend()
+    policies.append(("random at equal cost", "random", judgement.constant(lots), treated))
     rows: list[Rival] = []
-    for policy, kind, sums, treated in policies:
-        values, spend = judgement.intervals(sums)
-        against = {} if kind == "chosen" else judgement.intervals(chosen - sums)[0]
+    for policy, kind, (gains, means, rule), treated in policies:
+        values, spend = judgement.intervals(gains, means)
+        against = {} if kind == "chosen" else judgement.intervals(rule - gains, means)[0]
         rows.append(
             {
                 "policy": policy,
@@ -194,30 +203,51 @@ def sample_sums(study: Study, judged: Judged, sample: Sample) -> Floats:
     w = np.ones(len(log)) if named is None else log.numbers(named)
     inverse = w / study.design.propensity[np.arange(len(log)), log.cells]
     scores = study.judge.scores.reshape(len(log), -1)
-    columns = np.column_stack([w, inverse, w[:, None] * scores])
+    own = np.column_stack([w, inverse])
+    columns = np.column_stack([own, w[:, None] * scores])
     draw = unit_draws(sample.table, judged.asked.roles, judged.asked.seed, BLOCK)
     code = whole_numbers(draw, layout.blocks) * layout.cells + log.cells
     sums = np.zeros((layout.blocks * layout.cells, layout.width))
     add_rows(code, columns, sums[:, : columns.shape[1]])
+    for a in layout.closed:
+        arm = np.concatenate([study.judge.scores[:, 0], study.judge.scores[:, 1 + a]], axis=1)
+        there = open_to(log)[:, 1 + a, None]
+        part = np.where(there, np.column_stack([own, w[:, None] * arm]), 0.0)
+        add_rows(code, part, sums[:, layout.part(a)])
     return sums.reshape(layout.blocks, layout.cells, -1)
 
 
 def averages_of(sums: Floats, judged: Judged, every: AllRows) -> list[Any]:
     """The average effects by sums over all rows, (C, K, width)."""
-    log, level = judged.log, judged.level
+    log, level, layout = judged.log, judged.level, judged.layout
+    scores = sums[:, :, layout.scores].reshape(*sums.shape[:2], layout.cells, -1)
     means = BlockMeans(sums[:, :, 0], sums[:, :, 1], level)
-    scores = sums[:, :, judged.layout.scores]
-    scores = scores.reshape(*scores.shape[:2], judged.layout.cells, -1)
-    each = [means.means(scores[:, :, a]) for a in range(judged.layout.cells)]
+    control = means.means(scores[:, :, 0])
     signed = every.sums["least_y"] < 0
     effects: list[Estimates] = []
     lifts: list[Estimates] = []
-    for a, arm in enumerate(each[1:], 1):
-        effects.append(means.means(scores[:, :, a] - scores[:, :, 0]))
-        lifts.append(relative_lift(effects[-1], each[0], arm.std_error, signed))
-    own = np.stack([arm.std_error for arm in each[1:]])
-    average = AverageEffects(each[0], stacked(effects), own, stacked(lifts))
+    errors: list[Floats] = []
+    for a in range(layout.cells - 1):
+        part = (
+            sums[:, :, layout.part(a)]
+            if a in layout.closed
+            else np.concatenate([sums[:, :, :2], scores[:, :, 0], scores[:, :, 1 + a]], axis=2)
+        )
+        nobody, arm, effect = _mean(part, level)
+        effects.append(effect)
+        lifts.append(relative_lift(effect, nobody, arm.std_error, signed))
+        errors.append(arm.std_error)
+    average = AverageEffects(control, stacked(effects), np.stack(errors), stacked(lifts))
     return average_rows(average, (log.metrics, log.cell_names[1:]), signed, level)
+
+
+def _mean(sums: Floats, level: float) -> tuple[Estimates, Estimates, Estimates]:
+    """The means under control and under an arm, and of the difference, (m,) each, by sums of w,
+    w / e and the m scores of both, (C, K, 2 + 2 m).
+    """
+    means, m = BlockMeans(sums[:, :, 0], sums[:, :, 1], level), (sums.shape[2] - 2) // 2
+    nobody, arm = sums[:, :, 2 : 2 + m], sums[:, :, 2 + m : 2 + 2 * m]
+    return means.means(nobody), means.means(arm), means.means(arm - nobody)
 
 
 def groups_of(judgement: Judgement) -> list[GroupShare]:
@@ -319,7 +349,7 @@ def _experiment(
     checks = checks_of_all(log, every, of_sample)
     checks = [behind if one["name"] == BEHIND else one for one in checks]
     facts = {"rows": n, "arms": arms, "checks": checks}
-    return facts if log.periods is not None else {**facts, "balance": balance_of(log, every)}
+    return {**facts, "balance": balance_of(log, every)} if tells_balance(log, every) else facts
 
 
 def _policy(findings: Findings, judgement: Judgement) -> dict[str, Any]:
