@@ -487,6 +487,7 @@ def test_a_group_as_large_as_the_sample_is_an_error(table, tmp_path):
     ("table_", "keys", "named"),
     [
         ("log", {"overlap": "trim"}, "overlap"),
+        ("log", {"treatment": ["arm", "claimed"]}, "several columns"),
         ("policy", {"keep": {"path": "old.parquet", "bonus": 1.0}}, "keep"),
         ("policy", {"limits": [{"column": "gender", "group": "f", "model": "own"}]}, "own"),
     ],

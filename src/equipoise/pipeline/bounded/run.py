@@ -137,6 +137,7 @@ def refuse_unserved(plan: Plan) -> None:
     policy = plan.policy
     asks = {
         f'[log] overlap = "{plan.log.overlap}"': plan.log.overlap != "all",
+        "[log] treatment of several columns": isinstance(plan.log.treatment, tuple),
         "[policy] keep": policy.keep is not None,
         "[policy] start": policy.start is not None,
         '[policy.limits] model = "own"': any(limit.model == "own" for limit in policy.limits),
@@ -147,7 +148,7 @@ def refuse_unserved(plan: Plan) -> None:
 
 
 def refuse_log(log: Log) -> None:
-    """Refuse logs whose treatments are vectors of columns."""
+    """Refuse logs whose treatments are vectors in one column."""
     if log.treatment.ndim > 1:
         _unserved("treatments of several parts")
 
