@@ -26,6 +26,7 @@ def test_a_number_depends_on_the_id_alone():
     ids = ["ann", "bob", "a much longer name"]
     assert uniform(ids, 3).tolist() == [uniform([name], 3)[0] for name in ids]
     assert uniform(np.arange(5), 3)[::-1].tolist() == uniform(np.arange(5)[::-1], 3).tolist()
+    assert len(uniform(np.array([], np.str_), 3)) == 0
 
 
 def test_the_hash_is_splitmix64():

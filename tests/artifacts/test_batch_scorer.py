@@ -10,6 +10,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import pytest
 
 from equipoise.artifacts.batch_scorer import BatchScorer, artifact_of, score_batches
 from equipoise.artifacts.mixes import MixPolicy, write_mix_policy
+from equipoise.artifacts.policy import write_scorer
 from equipoise.artifacts.ranking import RankingPolicy, write_ranking_policy
 from equipoise.artifacts.unit_columns import UnitColumns
 from equipoise.core.column_types import column_type
@@ -90,6 +92,11 @@ def test_the_columns_are_told_ahead(shipped, tmp_path, kind):
             plan="",
         )
     scorer = BatchScorer(shipped.folder if kind == "policy" else tmp_path / kind)
+    if kind == "policy":  # one that draws by ids, as most that meet a budget do
+        policy = shipped.scorer.policy
+        policy = replace(policy, low_share=0.5, tie_penalty=0.0, low_prices=policy.prices)
+        write_scorer(tmp_path / kind, replace(shipped.scorer, policy=policy), plan="")
+        scorer = BatchScorer(tmp_path / kind)
     table = shipped.table.sort_by("shop")
     assert scorer.schema(table.schema).equals(next(scorer(table.to_batches())).schema)
 

@@ -56,7 +56,7 @@ def words(units: ArrayLike, seed: int, stream: int = 0) -> Words:
     if ids.dtype.kind in "iub":
         return _mix(ids.astype(np.int64).view(np.uint64) ^ start)
     text = np.ascontiguousarray(ids.astype(np.str_))
-    letters = text.view(np.uint32).reshape(len(text), -1)
+    letters = text.view(np.uint32).reshape(len(text), text.dtype.itemsize // 4)
     hashes = np.broadcast_to(start, len(text)).copy()
     length = np.strings.str_len(text)
     for place, column in enumerate(letters.T):  # the padding of short ids changes nothing

@@ -7,6 +7,7 @@ but never an instant (with a zone) for a wall clock, and never a number for a ti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
@@ -228,6 +229,55 @@ def column_type(column: pa.ChunkedArray) -> ColumnType:
     if kind == "instant":
         return ColumnType(kind, f"timestamp[{own.unit}]", own.tz)
     return ColumnType(kind, str(own))
+
+
+def common_type(kinds: Sequence[pa.DataType]) -> pa.DataType:
+    """The type in which columns of several files go together, none of whose values is lost by it.
+
+    Parameters
+    ----------
+    kinds : sequence of pyarrow.DataType
+        One or more.
+
+    Returns
+    -------
+    pyarrow.DataType
+        Of numbers the widest, of instants that of the first zone, of text ``string`` or
+        ``large_string``; a dictionary only where all are dictionaries.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid, pyarrow.ArrowTypeError
+        Where they do not go together.
+
+    Examples
+    --------
+    >>> common_type([pa.string_view(), pa.dictionary(pa.int8(), pa.string())])
+    DataType(string)
+    >>> common_type([pa.decimal128(9, 2), pa.float32()])
+    DataType(double)
+    """
+    different = [kind for kind in dict.fromkeys(kinds) if not pa.types.is_null(kind)]
+    if len(different) < 2:
+        return different[0] if different else kinds[0]
+    if not all(pa.types.is_dictionary(kind) for kind in different):
+        different = [
+            kind.value_type if pa.types.is_dictionary(kind) else kind for kind in different
+        ]
+    if any(map(pa.types.is_decimal, different)):
+        different = [pa.float64() if pa.types.is_floating(kind) else kind for kind in different]
+    zone = next((kind.tz for kind in different if pa.types.is_timestamp(kind) and kind.tz), None)
+    schemas = [pa.schema([("", _in_zone(kind, zone))]) for kind in different]
+    return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+
+
+def _in_zone(kind: pa.DataType, zone: str | None) -> pa.DataType:
+    """A type of text as one that goes with any other, one of instants in a zone."""
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return pa.timestamp(kind.unit, zone)
+    return kind
 
 
 def _kind(own: pa.DataType) -> str:

@@ -16,11 +16,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from equipoise.core.column_types import common_type
 from equipoise.core.errors import DataError
 from equipoise.core.places import expanded
 from equipoise.data.files import (
     BATCH,
     Outline,
+    Rows,
     column_names,
     outline,
     read_batches,
@@ -41,6 +43,7 @@ from equipoise.data.stores import (
     stored,
 )
 from equipoise.data.tables import kind_of, refuse_inside, split_version, table_files
+from equipoise.data.text_files import in_short
 from equipoise.data.too_large import refuse_too_large
 
 AT_ONCE = 16  # files behind an address that are waited for together
@@ -104,10 +107,11 @@ def read_source(
         tables = [read(file) for file in files]
     if len(tables) == 1:
         return tables[0]
-    try:
-        return pa.concat_tables(tables, promote_options="permissive")
-    except pa.ArrowException as error:
-        raise different_types([table.schema for table in tables], files) from error
+    held = [(table, file) for table, file in zip(tables, files, strict=True) if table.num_rows]
+    if not held:
+        return tables[0]
+    schema = unified([table.schema for table, _ in held], [file for _, file in held])
+    return pa.concat_tables([in_types(table, schema, file) for table, file in held])
 
 
 def read_source_batches(
@@ -146,7 +150,7 @@ def read_source_batches(
     known = {one.name: one.type for one in schema if not pa.types.is_null(one.type)}
     for file in held:
         for batch in read_batches(file, wanted, batch_size, known | dict(kinds or {})):
-            yield batch.cast(schema) if batch.schema != schema else batch
+            yield in_types(batch, schema, file)
 
 
 def source_columns(source: Any, version: int | str | None = None) -> list[str]:
@@ -189,9 +193,23 @@ def outline_as_first(
 def unified(schemas: Sequence[pa.Schema], held: Sequence[Stored]) -> pa.Schema:
     """The types in which the columns of files go together."""
     try:
-        return pa.unify_schemas(schemas, promote_options="permissive")
+        return pa.schema(
+            (name, common_type([one.field(name).type for one in schemas]))
+            for name in schemas[0].names
+        )
     except pa.ArrowException as error:
         raise different_types(schemas, held) from error
+
+
+def in_types(rows: Rows, schema: pa.Schema, file: Stored) -> Rows:
+    """Rows of a file in the types of all files."""
+    if rows.schema.equals(schema):
+        return rows
+    try:
+        return rows.cast(schema)
+    except pa.ArrowException as error:
+        got, fix = in_short(error), "write the file again with the type of the others"
+        raise DataError("every file", "have the types of all", got, str(file), fix) from error
 
 
 def _types_of_text(
@@ -312,13 +330,13 @@ def different_types(schemas: Sequence[pa.Schema], files: Sequence[Stored]) -> Da
     """What is wrong with files whose columns are not of one kind."""
     for name in schemas[0].names:
         for schema, file in zip(schemas, files, strict=True):
-            mine, other = schemas[0].field(name), schema.field(name)
+            mine, other = schemas[0].field(name).type, schema.field(name).type
             try:
-                pa.unify_schemas(
-                    [pa.schema([mine]), pa.schema([other])], promote_options="permissive"
-                )
+                common_type([mine, other])
             except pa.ArrowException:
-                got = f"{mine.type} in {files[0].label}, {other.type} in {file.label}"
-                fix = f"mend the file, or read the column as text: text = [{name!r}]"
+                got = f"{mine} in {files[0].label}, {other} in {file.label}"
+                fix = "write the file again with the type of the others"
+                if any(one.ending not in PARQUET for one in (files[0], file)):
+                    fix = f"mend the file, or read the column as text: text = [{name!r}]"
                 return DataError(f"column {name!r}", "have one type in all files", got, fix=fix)
     return DataError("the files of a log", "have the same types", "others")

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from equipoise.core.errors import DataError, InputError
 from equipoise.data.files import BATCH, Outline, column_names, read_batches, selection
-from equipoise.data.sources import files_of, outline_as_first, unified
+from equipoise.data.sources import files_of, in_types, outline_as_first, unified
 from equipoise.data.stores import Stored
 
 ROWS = 1_000_000  # of a partition, about: some 100 MB of 20 columns in memory
@@ -123,14 +123,7 @@ class Partition:
         wanted = _plain(
             self.schema.field(one.name) if one.name in common else one for one in batch.schema
         )
-        if _plain(batch.schema).equals(wanted):
-            return batch
-        try:
-            return batch.cast(wanted)
-        except pa.ArrowException as error:
-            got = " ".join(str(error).split())[:160]
-            where = str(piece.file)
-            raise DataError("every file", "have the types of all", got, where) from error
+        return in_types(batch, wanted, piece.file)
 
 
 def partitions_of(
