@@ -318,3 +318,15 @@ def test_facts_of_batches_are_what_the_rule_decides_by(shipped):
 def batch_of(scorer, table):
     """The facts of the units of a table."""
     return next(scorer.facts(table.combine_chunks().to_batches()))
+
+
+def test_an_id_may_be_called_as_what_is_said_of_it(shipped):
+    scorer = replace(shipped.scorer, id="chosen")
+    names = ["chosen" if name == "user" else name for name in shipped.table.column_names]
+    table, want = shipped.table.rename_columns(names), shipped.scorer.assign(shipped.table)
+    want = want.rename_columns(["chosen_", *want.column_names[1:]])
+    assert scorer.assign(table).equals(want)
+    batches = table.to_batches(max_chunksize=250)
+    assert pa.Table.from_batches(scorer.batches(batches)).equals(want)
+    with pytest.raises(InputError, match="id 'chosen' must be unique; got one id at rows 0 and 60"):
+        list(scorer.batches([*batches, batches[0]]))

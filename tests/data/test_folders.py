@@ -18,6 +18,7 @@ from equipoise.data.sources import (
     read_source_batches,
     source_columns,
 )
+from equipoise.scale.partitions import partitions_of
 
 
 def some(n: int, first: int = 0) -> pa.Table:
@@ -48,6 +49,36 @@ def test_folders_that_are_keys_are_columns(tmp_path):
     one = read_source(str(tmp_path / "day=*" / "hour=2" / "*.parquet"), ["n", "day"])
     assert one["day"].to_pylist() == ["2026-01-01"] * 2 + ["2026-01-02"] * 2
     assert source_columns(tmp_path / "day=2026-01-01" / "hour=2") == ["n", "user"]
+
+
+def test_what_a_folder_says_is_text_where_it_is_asked_for(tmp_path):
+    """A store of 12 is that of a log which had a store of 007 beside it."""
+    for store in ("7", "12"):
+        put(tmp_path / f"store={store}" / "a.parquet", some(2, int(store)))
+    asked = {"store": pa.string(), "user": pa.string()}
+    want = ["12", "12", "7", "7"]
+    assert read_source(tmp_path, types=asked)["store"].to_pylist() == want
+    batches = read_source_batches(tmp_path, ["store"], asked)
+    assert pa.Table.from_batches(batches)["store"].to_pylist() == want
+    for place, stores in ((tmp_path, want), (str(tmp_path / "*=7" / "*"), want[2:])):
+        parts = partitions_of(place, 2, ["store"], asked)
+        read = pa.Table.from_batches([b for part in parts for b in part.batches(["store"])])
+        assert read["store"].to_pylist() == stores
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    put(tmp_path / "open" / "a.parquet", some(2))
+    (tmp_path / "shut").mkdir()
+    listed = os.scandir
+
+    def scandir(folder):
+        if str(folder).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match="a folder must be readable by you; got Permission .*shut"):
+        files_of(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from equipoise.core.errors import DataError, PlanError
 from equipoise.data import read_log
 from equipoise.data.sources import read_source, read_source_batches
+from equipoise.data.stores import located
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.scale.partitions import partitions_of
@@ -157,6 +158,20 @@ def test_a_place_without_a_log_is_told(tmp_path, place, said):
     with pytest.raises(DataError, match=said) as error:
         read_log(place if "://" in place else tmp_path / place, **ROLES)
     assert "secret" not in str(error.value)
+
+
+def test_an_address_of_this_machine_is_its_path(rows, tmp_path):
+    odd = tmp_path / "a b#c;é"
+    odd.mkdir()
+    pq.write_table(rows, odd / "x#1.parquet")
+    pq.write_table(rows.slice(0, 10), odd / "x")  # what is before a # is another file
+    plain = f"file://{odd}/x#1.parquet"
+    for place in (odd.as_uri(), (odd / "x#1.parquet").as_uri(), plain, f"file://localhost{odd}"):
+        same(read_log(place, **ROLES), rows)
+    assert located(f"file:{odd}")[1] == str(odd)  # as tables may have it
+    for place in ("file://data/log.parquet", "file://"):
+        with pytest.raises(DataError, match="an address of this machine must begin with file:///"):
+            read_log(place, **ROLES)
 
 
 def test_an_address_without_files_is_told(tmp_path):

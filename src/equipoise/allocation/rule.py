@@ -304,7 +304,7 @@ def _choose(
     if policy.mode == "random":
         check_effects(effects)
         return _at_random(policy, draw(policy, len(effects), units), eligible)
-    draws = _draws(policy, len(effects), units)
+    draws = tie_draws(policy, len(effects), units)
     rows = _Rows.of(policy, effects, cost, groups or {}, previous, weights)
     return decide_arrays(rows.arrays(draws, eligible))
 
@@ -318,7 +318,7 @@ def decide_arrays(arrays: tuple[Any, ...]) -> Decisions:
     return Decisions(choice, best, chance, low)
 
 
-def _draws(policy: Policy, n: int, units: ArrayLike | None) -> Floats:
+def tie_draws(policy: Policy, n: int, units: ArrayLike | None) -> Floats:
     """The number in [0, 1) of each unit, (n,), drawn from its id; 0 where the policy draws none."""
     if not policy.low_share and not policy.tie_penalty:
         return np.zeros(n)

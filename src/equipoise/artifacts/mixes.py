@@ -81,7 +81,7 @@ class MixPolicy:
         counts = UnitCounts(self.units)
         assignment = self._assign(counts.read(to_arrow(frame)), start)
         if self.id is not None:
-            refuse_repeated(assignment[self.id], self.id)
+            refuse_repeated(assignment.column(0), self.id)
         counts.warn()
         return assignment
 

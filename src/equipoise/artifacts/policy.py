@@ -70,7 +70,7 @@ class Decided(NamedTuple):
 
     effects : of the units.   expected : (n, k) expected costs.   groups : labels (n,) of each
     column that the rule names.   open_to : (n, k) what is open; None: all.   choice : (n,), -1
-    control.   score : (n,) of the best candidate.
+    control.   score : (n,) of the best candidate.   ids : (n,) by which draws are made.
     """
 
     effects: Effects
@@ -79,6 +79,7 @@ class Decided(NamedTuple):
     open_to: Bools | None
     choice: Ints
     score: Floats
+    ids: Any
 
 
 @shown
@@ -185,7 +186,7 @@ class Scorer:
         counts = UnitCounts(self.units)
         assignment = self._assign(counts.read(to_arrow(frame)), 0)
         if self.id is not None:
-            refuse_repeated(assignment[self.id], self.id)
+            refuse_repeated(assignment.column(0), self.id)
         counts.warn()
         return assignment
 
@@ -448,7 +449,7 @@ class Scorer:
         choice = decisions.choice
         if past is not None:
             choice = np.where(past.fixed == NONE, choice, past.fixed)
-        return Decided(effects, expected, groups, open_to, choice, decisions.score), past
+        return Decided(effects, expected, groups, open_to, choice, decisions.score, ids), past
 
     def _facts(
         self, table: pa.Table, start: int, ids: Any, known: Effects | None = None

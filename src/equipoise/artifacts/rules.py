@@ -97,7 +97,7 @@ class RuleScorer:
         counts = UnitCounts(self.units)
         assignment = self._assign(counts.read(to_arrow(frame)), 0)
         if self.units.id is not None:
-            refuse_repeated(assignment[self.units.id], self.units.id)
+            refuse_repeated(assignment.column(0), self.units.id)
         counts.warn()
         return assignment
 

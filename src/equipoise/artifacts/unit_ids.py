@@ -186,8 +186,8 @@ def assign_batches(
     batches : iterable of pyarrow.RecordBatch
         Raw columns; empty batches are left out.
     assign : callable
-        (columns that are needed, number of the first row) -> assignments, the ids among their
-        columns.
+        (columns that are needed, number of the first row) -> assignments, the ids in their first
+        column.
     reader : UnitReader
         How units are read.
     counts : UnitCounts, optional
@@ -215,7 +215,7 @@ def assign_batches(
             start = every.start + every.units
             assignment = assign(every.read(pa.Table.from_batches([batch])), start)
             if ids is not None and id is not None:
-                ids.add(assignment[id])
+                ids.add(assignment.column(0))  # whatever it is called there
             if counts is None:
                 every.warn()
             yield from assignment.combine_chunks().to_batches()

@@ -26,7 +26,7 @@ from equipoise.core.log_checks import (
     check_types,
     check_values,
     not_numbers,
-    numbered_from,
+    numbered_by,
 )
 from equipoise.core.periods import period_codes, period_shares
 from equipoise.core.roles import KINDS as KINDS
@@ -351,7 +351,7 @@ class Log:
         part.roles, part.space = self.roles, self.space
         part.left_out, part.cell_names = self.left_out, self.cell_names
         part.periods = None
-        with numbered_from(start):
+        with numbered_by(lambda row: row + start):
             check_columns(part.roles, table.column_names)
             part.table = columns.plain_table(table.select(part.roles.columns()))
             check_types(part.table, part.roles)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from equipoise.core.log import Log
 
 
-ROW = re.compile(r"\brow (\d+)")
+ROWS = re.compile(r"\brows? \[?\d+(?:(?:, | and )\d+)*")
 IN_RANGE = f"lie within {LARGEST:.3g} of 0"
 
 
@@ -143,16 +143,20 @@ def check_rows(log: Log) -> None:
 
 
 @contextmanager
-def numbered_from(start: int) -> Iterator[None]:
-    """Errors of rows count from this row of the whole log."""
+def numbered_by(number: Callable[[int], int]) -> Iterator[None]:
+    """Errors of rows name them by their numbers in the whole log."""
     try:
         yield
     except InputError as error:
-        where = ROW.sub(lambda found: f"row {int(found[1]) + start}", error.where)
+        where = ROWS.sub(lambda rows: _renumbered(rows[0], number), error.where)
         if where == error.where:
             raise
         parts = error.what, error.must, error.got, where, error.fix
         raise type(error)(*parts) from error
+
+
+def _renumbered(rows: str, number: Callable[[int], int]) -> str:
+    return re.sub(r"\d+", lambda row: str(number(int(row[0]))), rows)
 
 
 def check_counts(names: Sequence[str], counts: Ints) -> None:

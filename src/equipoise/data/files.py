@@ -46,7 +46,7 @@ def read_table(
         The columns to read; None: all.
     types : mapping of str to pyarrow.DataType, default None
         What columns of a file of text are read as, such as keys as text; the others are inferred.
-        A Parquet file has types of its own.
+        A Parquet file has types of its own; what folders say may be asked for as text.
 
     Returns
     -------
@@ -76,10 +76,10 @@ def read_table(
     own = _held(names, wanted)
     with _explained(file):
         if parquet is not None:
-            return completed(_kept(parquet.read(columns=own), file), file, wanted)
+            return completed(_kept(parquet.read(columns=own), file), file, wanted, types)
         table = whole_text(file, own, types)
     check_text(file, table)
-    return completed(table, file, wanted)
+    return completed(table, file, wanted, types)
 
 
 def _held(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
@@ -89,11 +89,16 @@ def _held(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
     return [name for name in wanted if name in names] or list(names[:1])
 
 
-def completed(rows: Rows, file: Stored, wanted: Sequence[str]) -> Rows:
+def completed(
+    rows: Rows,
+    file: Stored,
+    wanted: Sequence[str],
+    types: Mapping[str, pa.DataType] | None = None,
+) -> Rows:
     """Rows of a file with the columns that its folders or its table say of it."""
     if not file.keys and file.schema is None:
         return rows
-    n, keys = rows.num_rows, dict(file.keys)
+    n, keys = rows.num_rows, _keys_as(file, types)
     columns = []
     for name in wanted:
         kind = None if file.schema is None else file.schema.field(name).type
@@ -107,6 +112,15 @@ def completed(rows: Rows, file: Stored, wanted: Sequence[str]) -> Rows:
         else:
             columns.append(pa.nulls(n, kind))
     return type(rows).from_arrays(columns, names=list(wanted))
+
+
+def _keys_as(file: Stored, types: Mapping[str, pa.DataType] | None) -> dict[str, pa.Scalar]:
+    """The columns that folders say, a whole number as text where it is asked for as text."""
+    asked = types or {}
+    return {
+        name: value.cast(pa.string()) if asked.get(name) == pa.string() else value
+        for name, value in file.keys
+    }
 
 
 def read_batches(
@@ -129,7 +143,7 @@ def read_batches(
         The most rows of a batch.
     types : mapping of str to pyarrow.DataType, default None
         What columns of a file of text are read as, such as keys as text; the others are inferred.
-        A Parquet file has types of its own.
+        A Parquet file has types of its own; what folders say may be asked for as text.
     groups : tuple of two ints, default None
         The first of a Parquet file's row groups to read, and the first no longer to read; None:
         all.
@@ -170,12 +184,12 @@ def read_batches(
             some = None if groups is None else list(range(*groups))
             row = sum(_group_sizes(parquet)[: some[0]]) if some else 0
             for batch in parquet.iter_batches(batch_size, some, own):
-                yield completed(_kept(batch, file, row), file, wanted)
+                yield completed(_kept(batch, file, row), file, wanted, types)
                 row += batch.num_rows
             return
         for block in text_blocks(file, own, types):
             for start in range(0, block.num_rows, batch_size):
-                yield completed(block.slice(start, batch_size), file, wanted)
+                yield completed(block.slice(start, batch_size), file, wanted, types)
 
 
 def column_names(path: Place) -> list[str]:
@@ -219,7 +233,7 @@ def outline(
         groups = _held_sizes(file, parquet)
     if not sum(groups):
         return None
-    known = _known(file, parquet.schema_arrow)
+    known = _known(file, parquet.schema_arrow, types)
     return Outline(_plain(known.field(name) for name in columns), groups)
 
 
@@ -266,11 +280,13 @@ def schema_of(path: Place) -> pa.Schema | None:
         return _known(file, pq.ParquetFile(file.source()).schema_arrow)
 
 
-def _known(file: Stored, own: pa.Schema) -> pa.Schema:
+def _known(
+    file: Stored, own: pa.Schema, types: Mapping[str, pa.DataType] | None = None
+) -> pa.Schema:
     """The columns of a file with those that its folders or its table say."""
     if file.schema is not None:
         return file.schema
-    for name, value in file.keys:
+    for name, value in _keys_as(file, types).items():
         own = own if name in own.names else own.append(pa.field(name, value.type))
     return own
 

@@ -122,8 +122,13 @@ def _own(
     folder: Path, real: Path, folders: set[Path], links: list[Path]
 ) -> Iterator[tuple[Path, Path]]:
     """The files below a folder and where they really lie; links are put aside."""
-    with os.scandir(folder) as entries:
-        listed = sorted(entries, key=lambda entry: entry.name)
+    try:
+        with os.scandir(folder) as entries:
+            listed = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        fix = "change its mode, or name the folders to read"
+        got = error.strerror or str(error)
+        raise DataError("a folder", "be readable by you", got, str(folder), fix) from error
     for entry in listed:
         path, own = folder / entry.name, real / entry.name
         if entry.is_symlink():

@@ -108,8 +108,8 @@ def read_log(
         The column that lists the arms open to each unit; or arm -> its true/false column, for each
         arm that is closed to some.
     text : sequence of str, default ()
-        Columns that a file of text is read with as they stand, such as codes with leading zeros;
-        the id and the group always are.
+        Columns that files of text, and folders named ``key=value``, are read with as they stand,
+        such as codes; the id and the group always are.
     nearly_unique : sequence of str, default ()
         Columns that may be features although they are text with a value of its own in nearly every
         row, as names and e-mail addresses are.

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
+from urllib.request import url2pathname
 
 import pyarrow as pa
 from pyarrow import fs
@@ -131,13 +132,8 @@ def stored(place: Place) -> Stored:
     if isinstance(place, Stored):
         return place
     if is_address(place):
-        return Stored(str(place)) if not str(place).startswith("file:") else _local(str(place))
+        return Stored(_path_of(str(place)) if str(place).startswith("file:") else str(place))
     return Stored(str(expanded(place)))
-
-
-def _local(address: str) -> Stored:
-    system, path = located(address)
-    return Stored(path if isinstance(system, fs.LocalFileSystem) else address)
 
 
 def readable(place: Place) -> Stored:
@@ -203,21 +199,30 @@ def located(address: str) -> tuple[fs.FileSystem, str]:
     MissingExtra
         Where a package is needed for it.
     """
+    if address.startswith("file:"):
+        return fs.LocalFileSystem(), _path_of(address)
     scheme, _, rest = address.partition("://")
     query = QUERY.search(rest)
     query_text = query[0] if query else ""
     host, _, path = rest[: len(rest) - len(query_text)].partition("/")
     _check_secrets(scheme, host, query_text, address)
     try:
-        if scheme == "file":
-            system, path = fs.FileSystem.from_uri(address)
-            return system, path
         system, base = fs.FileSystem.from_uri(f"{scheme}://{host}/{query_text}")
         return system, "/".join(part for part in (base.rstrip("/"), path) if part)
     except pa.ArrowInvalid as error:
         if "nrecognized filesystem" not in str(error):
             raise
         return _by_fsspec(address, scheme)
+
+
+def _path_of(address: str) -> str:
+    """The path behind an address of this machine, in which a space is %20 or a space."""
+    rest = address.removeprefix("file:")
+    host, slash, path = rest[2:].partition("/") if rest[:2] == "//" else ("", "/", rest[1:])
+    if host not in ("", "localhost") or not slash:
+        fix = "write the whole path after file://, or the path alone"
+        raise DataError("an address of this machine", "begin with file:///", address, fix=fix)
+    return url2pathname(f"/{path}")
 
 
 def _by_fsspec(address: str, scheme: str) -> tuple[fs.FileSystem, str]:

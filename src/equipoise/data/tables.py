@@ -46,7 +46,7 @@ def kind_of(place: str) -> tuple[str, str | None]:
         if place.startswith(f"{kind}://"):
             folder = place[len(kind) + 3 :]
             if not _is_table(folder, kind):
-                must = f"be that of a {kind.capitalize()} table"
+                must = f"be that of {'a' if kind == DELTA else 'an'} {kind.capitalize()} table"
                 raise DataError("the folder", must, f"one without {LOGS[kind]}", folder)
             return folder, kind
     if place.endswith(METADATA):

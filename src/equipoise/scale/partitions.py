@@ -181,7 +181,8 @@ def partitions_of(
         fix = "check the files and their filters"
         raise DataError("a source of rows", "have rows", "none", str(source), fix)
     schemas = [about.schema for _, about in held]
-    schema = unified(schemas, [file for file, _ in held]) if len(held) > 1 else None
+    several = len(held) > 1 or bool(held[0][0].keys)
+    schema = unified(schemas, [file for file, _ in held]) if several else None
     partitions: list[Partition] = []
     start: int | None = 0
     for run in _runs([piece for one in held for piece in _pieces(*one, rows)], rows):

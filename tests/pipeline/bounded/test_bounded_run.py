@@ -394,6 +394,19 @@ def test_a_partition_of_the_sample_alone_is_no_obstacle(table, tmp_path, monkeyp
     assert findings["policy"]["demands"][0]["used"] <= BUDGET * (1 + 1e-9)
 
 
+def test_a_budget_is_spent_where_the_model_tells_few_units_apart(table, tmp_path, monkeypatch):
+    """Of a feature of two values whole halves of the log are tied at the price of a budget."""
+    monkeypatch.setattr(bounded, "PARTITION", 1_000)
+    old = pa.array(table["age"].to_numpy() > 40)
+    plan = written(tmp_path, table.append_column("old", old).slice(0, 4_000))
+    named = plan.read_text().split("features = ")[1].split("\n")[0]
+    plan.write_text(plan.read_text().replace(named, '["old"]'))
+    findings = run(plan, tmp_path / "out")
+    used = findings["policy"]["demands"][0]["used"]
+    assert 0.98 * BUDGET < used <= BUDGET * (1 + 1e-9)
+    assert findings["policy"]["shipped"]["rows"] == findings["read"]["judged"]
+
+
 def test_parity_holds_on_the_rows_that_judge(table, tmp_path, monkeypatch):
     monkeypatch.setattr(bounded, "PARTITION", 2_000)
     parity = '[[policy.parity]]\ncolumn = "gender"\nwithin = 0.02\n'
@@ -430,21 +443,26 @@ def with_rows(table: pa.Table, **columns) -> pa.Table:
     return table
 
 
-def test_a_wrong_row_is_named_by_its_number_in_the_log(table, tmp_path):
+@pytest.mark.parametrize("sampled", [False, True])
+def test_a_wrong_row_is_named_by_its_number_in_the_log(ran, table, tmp_path, sampled):
+    judges = np.isin(np.arange(N), held_out(ran.log))
+    row = int(np.flatnonzero(judges != sampled)[-1])
     visits = table["visits"].to_numpy().astype(float).copy()
-    visits[N - 3] = -1
+    visits[row] = -1
     plan = written(tmp_path, with_rows(table, visits=visits))
-    with pytest.raises(LogError, match=f"visits.*row {N - 3}"):
+    with pytest.raises(LogError, match=f"visits.*row {row};"):
         run(plan, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_an_id_that_occurs_twice_in_other_partitions_is_named(table, tmp_path):
-    user = table["user"].to_numpy().copy()
-    user[N - 1] = user[5]
-    plan = written(tmp_path, with_rows(table, user=user))
-    with pytest.raises(LogError, match=rf"'5' twice at rows \[5, {N - 1}\]"):
-        run(plan, tmp_path / "out")
+def test_an_id_that_occurs_twice_in_other_partitions_is_named(ran, table, tmp_path):
+    sampled = np.setdiff1d(np.arange(N), held_out(ran.log))
+    for first, last in ((5, N - 1), (int(sampled[3]), int(sampled[-1]))):
+        user = table["user"].to_numpy().copy()
+        user[last] = user[first]
+        plan = written(tmp_path / str(first), with_rows(table, user=user))
+        with pytest.raises(LogError, match=rf"'{first}' twice at rows \[{first}, {last}\]"):
+            run(plan, tmp_path / "out")
 
 
 def test_partitions_of_other_columns_and_empty_ones(table, tmp_path):

@@ -21,7 +21,8 @@ import pyarrow as pa
 
 from equipoise.allocation.constraints import Constraint
 from equipoise.allocation.parts import UnitPart, unit_part
-from equipoise.allocation.rule import net_value
+from equipoise.allocation.rule import net_value, tie_draws
+from equipoise.allocation.solver.ties import break_ties
 from equipoise.artifacts.policy import Decided
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.policy import Policy
@@ -45,7 +46,11 @@ def worth_of(policy: Policy, given: Decided) -> Floats:
 
 
 def units_priced(policy: Policy, given: Decided, at: Ints) -> UnitPart:
-    """What prices are made of, of units ``at``."""
+    """What prices are made of, of units ``at``: worths less what the rule takes from them to tell
+    equal units apart.
+    """
+    draws = tie_draws(policy, len(given.effects), given.ids)
+    worth = break_ties(worth_of(policy, given), policy.tie_penalty, draws)
     effects, metrics = given.effects, counted_metrics(policy)
     cube = [effects.metric(name) for name in metrics]
     if policy.lower and effects.std_error is not None:
@@ -54,7 +59,7 @@ def units_priced(policy: Policy, given: Decided, at: Ints) -> UnitPart:
         cube = [value - error for value, error in zip(cube, errors, strict=True)]
     named = dict.fromkeys(d.column for d in policy.demands if d.column is not None)
     return unit_part(
-        worth_of(policy, given)[at],
+        worth[at],
         cost=given.expected[at],
         cube=np.stack(cube, axis=2)[at] if cube else None,
         groups={name: given.groups[name][at] for name in named},
@@ -130,6 +135,6 @@ def priced(
         hold=True,
         progress=progress,
     )
-    plain = replace(policy, low_prices=(), low_share=0.0, tie_penalty=0.0)
+    own = replace(found, bound=found.bound + policy.tie_penalty * found.units)
     prices = tuple(map(float, found.held_prices))
-    return replace(plain, demands=found.demands, prices=prices), found
+    return replace(policy, demands=found.demands, prices=prices, threshold=0.0), own

@@ -27,6 +27,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.audit_groups import audit_grouping
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
+from equipoise.core.log_checks import numbered_by
 from equipoise.core.periods import period_effects
 from equipoise.core.progress import Progress
 from equipoise.core.snapshot import replacing
@@ -43,7 +44,7 @@ from equipoise.pipeline.bounded.sample import Asked, Sample, asked_of, named_col
 from equipoise.pipeline.bounded.scoring import EFFECTS, Mine, Scored, Scoring
 from equipoise.pipeline.bounded.scoring import STAGE as SCORED
 from equipoise.pipeline.bounded.told import Judgement, tell
-from equipoise.pipeline.plan.log import open_log, places
+from equipoise.pipeline.plan.log import as_text, open_log, places
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.pipeline.study.cross_fit import SHIPPED
@@ -76,7 +77,7 @@ def large_log(plan: Plan) -> list[Partition] | None:
     if _rows(source, version) <= plan.run.learn_rows:
         return None
     columns = named_columns(plan.log, source_columns(source, version))
-    return partitions_of(source, PARTITION, columns, version=version)
+    return partitions_of(source, PARTITION, columns, as_text(plan.log), version)
 
 
 def _rows(source: Any, version: int | str | None) -> int:
@@ -104,7 +105,8 @@ def run_bounded(
     with keeping(place, key, executor, progress) as kept:
         sample = read_sample(plan, partitions, asked, kept)
         whole = of_all_rows(plan, sample)
-        log = open_log(whole, sample.table)
+        with numbered_by(lambda row: int(sample.rows[row])):
+            log = open_log(whole, sample.table)
         refuse_log(log)
         every = check_all_rows(log, sample, partitions, kept)
         log.eligibility = every.eligibility(log)  # of more rows than these

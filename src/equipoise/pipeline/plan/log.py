@@ -83,6 +83,12 @@ def at_version(plan: Plan) -> Plan:
     return plan if version is None else plan.model_copy(update={"log": log})
 
 
+def as_text(log: LogPlan) -> dict[str, pa.DataType]:
+    """The columns that are read as they stand where a file, or the name of a folder, is text."""
+    named = (log.id, log.group, *(log.text or ()))
+    return {name: pa.string() for name in named if name is not None}
+
+
 def _file(plan: Plan, space: Space | str | None, rows: pa.Table | None = None) -> Log:
     roles = _roles(plan.log)
     treatment = roles.pop("treatment")
