@@ -71,7 +71,8 @@ def test_a_cluster_of_this_machine_is_started_and_ended(shipped, units, tmp_path
     )
     said = json.loads(done.stdout)
     assert [one["done"] for one in said["processes"]] == [1]
-    assert done.stderr == ""
+    errors = [line for line in done.stderr.splitlines() if "network_util" not in line]
+    assert errors == []  # but of a machine without any network, which Ray's own core tells
     assert pq.read_table(tmp_path / "folder").num_rows == 600
     process, end = Path("/proc", str(said["processes"][0]["pid"])), time.monotonic() + 20
     while process.exists() and time.monotonic() < end:
