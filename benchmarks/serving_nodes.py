@@ -55,6 +55,7 @@ CLAIMED, TWICE, TICK = 0.5, 0.1, 0.05
 NEWEST = 60  # offers that are claimed
 BETWEEN, AWAY = (0.2, 0.6), (0.0, 0.4)  # seconds between kills, and that a node is away
 ACCEPTED = ("joined", "waiting")
+LEAST, PATIENCE = 10, 60.0  # claims told elsewhere, and seconds that a busy machine has for them
 # money, seconds with both nodes, seconds with one, kills
 SIZES = {"test": (150.0, 1.2, 0.5, 2), "quick": (4_000.0, 12.0, 3.0, 20)}
 SIZES["full"] = (30_000.0, 90.0, 10.0, 150)
@@ -165,7 +166,9 @@ def campaign(folder: Path, form: str, seed: int, alone: bool = False) -> dict[st
             kill(running[name], signal.SIGKILL)
             time.sleep(rng.uniform(*AWAY))
             running[name] = forked(work, folder, name, *about, seed + 2 + number)
-        time.sleep(max(0.0, end - time.monotonic()))
+        patience = end + PATIENCE
+        while (now := time.monotonic()) < end or (now < patience and elsewhere(folder) <= LEAST):
+            time.sleep(0.1)
         kill(running["two"], signal.SIGKILL)
         time.sleep(single)
         running["two"] = forked(work, folder, "two", *about, seed + 1)
@@ -186,14 +189,28 @@ def kill(child: int, sig: int) -> None:
     os.waitpid(child, 0)
 
 
+def lines(file: Path) -> list[str]:
+    """The lines of a file that are whole; none where it is not there yet."""
+    return file.read_text().split("\n")[:-1] if file.exists() else []
+
+
 def told(folder: Path) -> dict[str, list[tuple[str, str]]]:
     """What claims were told: by decision, which node said what."""
     every: dict[str, list[tuple[str, str]]] = {}
     for name in NODES:
-        for line in (folder / f"said-{name}").read_text().split("\n")[:-1]:
+        for line in lines(folder / f"said-{name}"):
             decision, status = line.split()
             every.setdefault(decision, []).append((name, status))
     return every
+
+
+def elsewhere(folder: Path) -> int:
+    """Claims that were accepted by a node which had not decided."""
+    decided = {name: set(lines(folder / f"offers-{name}")) for name in NODES}
+    return sum(
+        any(word in ACCEPTED and decision not in decided[name] for name, word in words)
+        for decision, words in told(folder).items()
+    )
 
 
 def verdict(folder: Path, book: RedisBook, total: int) -> dict[str, float]:
@@ -205,12 +222,6 @@ def verdict(folder: Path, book: RedisBook, total: int) -> dict[str, float]:
     decisions = {one.id.hex(): one for one in every if isinstance(one, DecisionRecord)}
     money, said = logged_money(every), told(folder)
     taken = {id for id, words in said.items() if any(w in ACCEPTED for _, w in words)}
-    whose = {
-        one.id.hex(): name
-        for name, own in records.items()
-        for one in own
-        if isinstance(one, DecisionRecord)
-    }
     moves = [(one.ns, one.amount) for one in decisions.values()]
     ended = {one.decision.hex(): one for one in every if isinstance(one, SpendRecord)}
     moves += [(one.ns, -one.reserved) for id, one in ended.items() if id not in taken]
@@ -230,9 +241,7 @@ def verdict(folder: Path, book: RedisBook, total: int) -> dict[str, float]:
         "nodes_books_equal": float(not wrong),
         "nodes_unspent_share": (sums.left + sums.leased) / sums.total,
         "nodes_claims": len(taken),
-        "nodes_claims_elsewhere": sum(
-            any(w in ACCEPTED and name != whose[id] for name, w in said[id]) for id in taken
-        ),
+        "nodes_claims_elsewhere": elsewhere(folder),
         "nodes_claims_late": sum(w == "late" for words in said.values() for _, w in words),
     }
 

@@ -65,6 +65,11 @@ def test_wrong_use_is_code_2(equipoise, arguments):
             "report.html: No space left on device",
         ),
         (PermissionError(13, "Permission denied", "out"), 2, "out: Permission denied"),
+        (
+            OSError("libgomp.so.1: cannot open shared object file: No such file or directory"),
+            2,
+            "a library of the system must be installed; got libgomp.so.1: cannot",
+        ),
         (MemoryError(), 2, "not enough memory"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],

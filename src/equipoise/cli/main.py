@@ -61,8 +61,7 @@ def _outcome(arguments: list[str] | None) -> tuple[int, str]:
     except EquipoiseError as error:
         return error.exit_code, str(error)
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        return 2, f"{name}{error.strerror or error}; nothing was left half-written"
+        return 2, _system_error(error)
     except MemoryError:
         return 2, "there is not enough memory; give fewer rows or a larger machine"
     except KeyboardInterrupt:
@@ -70,3 +69,14 @@ def _outcome(arguments: list[str] | None) -> tuple[int, str]:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0, ""
     return 0, ""
+
+
+def _system_error(error: OSError) -> str:
+    """What the system refused, or which of its libraries a package looked for in vain."""
+    said = str(error)
+    if error.errno is None and "lib" in said and (".so" in said or ".dylib" in said):
+        what = "a library of the system must be installed"
+        fix = "LightGBM needs OpenMP: apt-get install libgomp1; on macOS: brew install libomp"
+        return f"{what}; got {said}; {fix}"
+    name = f"{error.filename}: " if error.filename else ""
+    return f"{name}{error.strerror or error}; nothing was left half-written"

@@ -1,0 +1,140 @@
+"""python -m benchmarks scale worlds: do intervals of runs out of core hold the truth where logs are
+not plain?
+
+`run_covered_clusters`: units come in clusters of 1 to 40 that share a level, weights go with a
+feature, and spending is rare with heavy tails; arms are drawn at random.
+`run_covered_confounded`: arms follow the features by a logistic design which the run must learn,
+outcomes follow the same features.
+
+Of each world 20,000 rows, of which about 4,000 are learnt from.  The truth is the gain of the rule
+that ships in 200,000 units of the population, and an interval is to hold it 95 times of 100, in
+both metrics.  40 worlds in the quick form, 200 in the full one.
+"""
+
+from __future__ import annotations
+
+from benchmarks.record import figure, one_thread
+
+one_thread()
+
+import tempfile  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+
+Figures = list[dict[str, Any]]
+N, LEARN, POPULATION, FEATURES = 20_000, 4_000, 200_000, 6
+WARM = 0.15  # how far a cluster's lift moves visits
+LABELS = ("none", "mail", "call")
+PLAN = """
+[log]
+path = "log"
+treatment = "arm"
+outcomes = {{ spend = "amount", visit = "binary" }}
+features = [{features}]
+id = "user"
+{log}
+[space]
+kind = "arms"
+labels = ["none", "mail", "call"]
+[estimator]
+name = "t-learner"
+params = {{ outcome_model = {{ n_estimators = 40, num_leaves = 8 }} }}
+[policy]
+weights = {{ spend = 1.0, visit = 1.0 }}
+cost = {{ mail = 0.1, call = 0.3 }}
+budget = {{ per_head = 0.1 }}
+[run]
+learn_rows = {learn}
+out = "out"
+"""
+
+
+def chances(X: np.ndarray, arm: np.ndarray) -> np.ndarray:
+    """Of a visit, (n,)."""
+    offered = np.stack([0 * X[:, 0], 0.5 * (X[:, 0] > 0), 0.7 * (X[:, 1] > 0.3) - 0.2])
+    logit = -1.5 + 0.6 * X[:, 2] + offered[arm, np.arange(len(arm))]
+    return 1 / (1 + np.exp(-logit))
+
+
+def drawn(n: int, seed: int, confounded: bool) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    """Columns of units, their features (n, d), and their weights."""
+    rng = np.random.default_rng((seed, n, confounded))
+    X = rng.normal(size=(n, FEATURES))
+    lift, cluster, weight = np.zeros(n), np.arange(n), np.ones(n)
+    if not confounded:
+        sizes = rng.integers(1, 41, n)
+        cluster = np.repeat(np.arange(n), sizes)[:n]
+        lift = 0.5 * rng.normal(size=n)[cluster]
+        X[:, 3] = rng.normal(size=n)[cluster]
+        weight = np.exp(0.5 * X[:, 4])
+    scores = np.zeros((n, 3))
+    if confounded:
+        scores[:, 1:] = np.stack([0.8 * X[:, 2], 0.6 * X[:, 0] - 0.4 * X[:, 2]], axis=1)
+    arm = (scores + rng.gumbel(size=(n, 3))).argmax(axis=1)
+    visit = rng.random(n) < chances(X, arm) * (1 + WARM * np.tanh(lift))
+    spend = visit * rng.lognormal(1.0 + 0.2 * X[:, 2] + lift, 1.0)
+    columns = {
+        "user": np.arange(n),
+        "cluster": cluster,
+        "weight": weight,
+        "arm": np.array(LABELS)[arm],
+        "visit": visit.astype(float),
+        "spend": spend,
+    }
+    return columns | {f"x{j}": X[:, j] for j in range(FEATURES)}, X, weight
+
+
+def truth(choice: np.ndarray, X: np.ndarray, weight: np.ndarray, confounded: bool) -> np.ndarray:
+    """The gain of a rule in spend and visits per head of a population, (2,)."""
+    gain = chances(X, 1 + choice) - chances(X, 0 * choice)
+    amount = np.exp(1.0 + 0.2 * X[:, 2] + 0.5)
+    if not confounded:  # a cluster's lift l is N(0, 1/4): E (1 + WARM tanh l) e^l
+        at, share = np.polynomial.hermite_e.hermegauss(40)
+        amount *= share @ ((1 + WARM * np.tanh(at / 2)) * np.exp(at / 2)) / share.sum()
+    held: np.ndarray = np.array([weight @ (gain * amount), weight @ gain]) / weight.sum()
+    return held
+
+
+def held(seed: int, confounded: bool) -> np.ndarray:
+    """Whether a run's interval holds the truth, of spend and visits, (2,)."""
+    from equipoise.artifacts.policy import read_scorer
+    from equipoise.pipeline import read_plan, run
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / "log").mkdir()
+        columns, _, _ = drawn(N, seed, confounded)
+        pq.write_table(pa.table(columns), folder / "log" / "0.parquet", row_group_size=5_000)
+        names = ", ".join(f'"x{j}"' for j in range(FEATURES))
+        roles = 'design = "learn"' if confounded else 'group = "cluster"\nweight = "weight"\n'
+        roles += "" if confounded else 'design = "shares"'
+        text = PLAN.format(features=names, learn=LEARN, log=roles)
+        (folder / "plan.toml").write_text(text)
+        values = run(read_plan(folder / "plan.toml"), folder / "out")["rivals"][0]["values"]
+        people, X, weight = drawn(POPULATION, seed, confounded)
+        choice = read_scorer(folder / "out" / "policy").decided(pa.table(people)).choice
+    true = truth(choice.astype(np.int64), X, weight, confounded)
+    return np.array(
+        [values[name][1] <= true[j] <= values[name][2] for j, name in enumerate(("spend", "visit"))]
+    )
+
+
+def figures(form: str) -> Figures:
+    """Both worlds."""
+    worlds, said = 200 if form == "full" else 40, []
+    ask: Callable[[int, bool], np.ndarray] = held
+    for name, confounded in (("clusters", False), ("confounded", True)):
+        hits = np.array([ask(seed, confounded) for seed in range(worlds)])
+        for j, metric in enumerate(("spend", "visit")):
+            share = float(hits[:, j].mean())
+            reach = 1.96 * (share * (1 - share) / worlds) ** 0.5
+            label = f"run_covered_{name}_{metric}"
+            one = figure(label, share, low=share - reach, high=share + reach, n=worlds)
+            print(f"{label}: {share:.3f} of {worlds}")
+            said.append({**one, "against": "95 % intervals"})
+    return said
