@@ -149,3 +149,10 @@ def test_wrong_names_and_numbers(market):
         explorer.point({"sale": 1.0})
     with pytest.raises(InputError, match="have gains of shape"):
         explorer_of(market(50), scores=UnitScores(("a",), np.zeros((50, 2, 1))))
+
+
+def test_a_candidate_may_have_any_name():
+    gain = np.array([[[2.0], [1.0]], [[1.0], [3.0]]])
+    effects = Effects(gain, np.zeros((2, 1)), ("", "_"), ("spend",))
+    point = Explorer(effects, [budget(1.0)], cost=[1.0, 1.0]).point({"spend": 1.0})
+    assert point.counts.tolist() == [1, 0, 1]

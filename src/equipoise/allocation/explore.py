@@ -35,6 +35,7 @@ from equipoise.allocation.solver.infeasible import infeasible
 from equipoise.allocation.solver.problem import Problem
 from equipoise.allocation.switching import Keep
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.columns import free_name
 from equipoise.core.display import shown
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
@@ -236,7 +237,8 @@ class Explorer:
         demands = expand(constraints, self.own_groups)
         self.candidates, self.names = effects.candidates, tuple(d.name for d in demands)
         bonus = 0.0 if keep is None else keep.bonus
-        self.draft = draft_policy(effects, {}, demands, "", lower, bonus, cost_weight)
+        control = free_name("", effects.candidates)
+        self.draft = draft_policy(effects, {}, demands, control, lower, bonus, cost_weight)
         open_to = check_eligible(eligible, (n, k))
         self.problem = compile_problem(
             np.zeros((n, k)),
@@ -345,7 +347,7 @@ class Explorer:
 
     def _with_weights(self, weights: Mapping[str, float]) -> Policy:
         """The draft with these weights."""
-        one = draft_policy(self.effects, weights, (), "")
+        one = draft_policy(self.effects, weights, (), self.draft.control)
         worth = {
             **dict.fromkeys(self.draft.metrics, 0.0),
             **dict(zip(one.metrics, one.weights, strict=True)),

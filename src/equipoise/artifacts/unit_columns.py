@@ -159,13 +159,14 @@ class UnitReader:
     @property
     def in_text(self) -> dict[str, pa.DataType]:
         """What the columns of a file of text are read as; keys that are whole numbers stay text
-        until `read`.
+        until `read`, and so does an id that the log did not have.
         """
         types = {
             name: pa.string() if self._is_key(name) and own.integer else own.in_text
             for name, own in self.columns.types.items()
         }
-        return dict.fromkeys(self.features.levels_, pa.string()) | types
+        text = [*self.features.levels_, *([] if self.id is None else [self.id])]
+        return dict.fromkeys(text, pa.string()) | types
 
     def check_names(self, names: Iterable[str], where: str = "") -> None:
         """Refuse columns among which one that units must have is missing, or there twice.

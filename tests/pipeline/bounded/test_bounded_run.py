@@ -381,6 +381,16 @@ def test_units_of_any_number_are_read_as_they_were_written(tmp_path, floor):
         assert (back.columns, back.kinds) == (units.columns, units.kinds)
 
 
+def test_weights_say_only_how_rows_compare(ran, table, tmp_path, monkeypatch):
+    """Those that are all the same give the figures of none, though their squares are infinite."""
+    monkeypatch.setattr(bounded, "PARTITION", 2_000)
+    plan = written(tmp_path, table.append_column("heavy", pa.array(np.full(N, 1e300))))
+    plan.write_text(plan.read_text().replace('id = "user"', 'id = "user"\nweight = "heavy"'))
+    findings = run(plan, tmp_path / "out")
+    for part in ("rivals", "averages", "rankings", "deciles"):
+        assert plain(findings[part]) == plain(ran.findings[part]), part
+
+
 def test_a_partition_of_the_sample_alone_is_no_obstacle(table, tmp_path, monkeypatch):
     """Sorted by a group, whose rows are all in the sample or all outside."""
     monkeypatch.setattr(bounded, "PARTITION", 200)

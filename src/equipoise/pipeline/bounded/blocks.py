@@ -24,6 +24,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effective_size import Units
 from equipoise.core.estimates import Estimates, around
 from equipoise.core.kernels import njit
+from equipoise.core.log import Log
 
 MOST, LEAST = 16_384, 256  # blocks
 BYTES = 16 * 2**20  # of the sums of one kind
@@ -91,3 +92,16 @@ class BlockMeans:
 def whole_numbers(draw: Floats, blocks: int) -> Ints:
     """The block of each draw in [0, 1), (n,)."""
     return (draw * blocks).astype(np.int64)
+
+
+def usual_weight(log: Log) -> float:
+    """The weight that those of rows are counted in: the median of a log's; 1 where it has none."""
+    return 1.0 if log.roles.weight is None else float(np.median(log.numbers(log.roles.weight)))
+
+
+def row_weights(rows: Log, usual: float) -> Floats:
+    """The weights of rows, (n,), in usual ones, so that squares of their sums stay finite, and rows
+    that weigh the same weigh 1.
+    """
+    named = rows.roles.weight
+    return np.ones(len(rows)) if named is None else np.asarray(rows.numbers(named) / usual)

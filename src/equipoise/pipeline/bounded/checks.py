@@ -34,6 +34,7 @@ from equipoise.core.errors import LogError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
 from equipoise.core.log_checks import check_counts, check_varies
+from equipoise.pipeline.bounded.blocks import row_weights, usual_weight
 from equipoise.pipeline.bounded.kept import Answer, Arrays, Kept, added
 from equipoise.pipeline.bounded.keys import name_words, repeated
 from equipoise.pipeline.bounded.open_arms import (
@@ -74,6 +75,8 @@ class Whole:
         Their means in the sample.
     usual : array, (m,)
         The usual value of each outcome in the sample.
+    weight : float
+        The usual weight of a row of the sample.
     """
 
     log: Log
@@ -82,6 +85,7 @@ class Whole:
     features: FeatureMap
     centre: Floats
     usual: Floats
+    weight: float
 
 
 def whole_of(log: Log) -> Whole:
@@ -92,7 +96,8 @@ def whole_of(log: Log) -> Whole:
     centre = np.where(known, X, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     usual = np.median(log.y, axis=0)
     few, names = log.take(np.arange(2)), tuple(log.roles.columns())
-    return Whole(few, names, period_starts(log), features, centre, usual)
+    starts, weight = period_starts(log), usual_weight(log)
+    return Whole(few, names, starts, features, centre, usual, weight)
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ def row_sums(rows: Log, whole: Whole) -> Arrays:
     least_p, most_p, total, squares, thin    as of `core.checks.overlap_sums`
     """
     K, cells, roles = len(whole.log.cell_names), rows.cells, rows.roles
-    weight = np.ones(len(rows)) if roles.weight is None else rows.numbers(roles.weight)
+    weight = row_weights(rows, whole.weight)
     names = rows.table.column_names
     holes = [np.bincount(cells, columns.missing(rows.table[name]), K) for name in names]
     y, own = rows.y - whole.usual, cells[:, None] == np.arange(K)

@@ -42,7 +42,7 @@ from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
 from equipoise.learners.propensity import LearntPropensity
 from equipoise.learners.stacked_levels import Stack
-from equipoise.pipeline.bounded.blocks import add_rows, block_count, whole_numbers
+from equipoise.pipeline.bounded.blocks import add_rows, block_count, row_weights, whole_numbers
 from equipoise.pipeline.bounded.checks import known_propensity
 from equipoise.pipeline.bounded.kept import Answer, Arrays
 from equipoise.pipeline.bounded.keys import BLOCK, unit_draws
@@ -96,6 +96,8 @@ class Judged:
         Of the sample.
     centre : array, (d,)
         What their values count from.
+    weight : float
+        The usual weight of a row.
     audited : tuple of (str, AuditGroups)
         The groups of columns.
     bins : Bins
@@ -119,6 +121,7 @@ class Judged:
     stack: Stack | None
     features: FeatureMap
     centre: Floats
+    weight: float
     audited: tuple[tuple[str, AuditGroups], ...]
     bins: Bins
     bound: float | None
@@ -240,7 +243,7 @@ def add_judged(
     levels = judged.levels(rows, given.effects)
     judge = make_judge(rows, levels, p, judged.costs, judged.level, judged.objective)
     at = np.flatnonzero(held)
-    w = np.ones(len(rows)) if rows.roles.weight is None else rows.numbers(rows.roles.weight)
+    w = row_weights(rows, judged.weight)
     inverse = w / p[np.arange(len(rows)), rows.cells]
     own = np.column_stack([w, inverse])[at]
     choice, cells, draw = given.choice[at].astype(np.int64), rows.cells[at], block[at]

@@ -243,6 +243,7 @@ def judged_of(learnt: Learnt, every: AllRows, asked: Asked, bound: float | None)
         stack=None if learnt_by is None else learnt_by.stack(log, study.effects),
         features=whole.features,
         centre=whole.centre,
+        weight=whole.weight,
         audited=tuple((column, audit_grouping(log, column)) for column in audited),
         bound=bound,
         bins=bins_of(study.effects.take(held), signs, len(log.metrics), open_to(log)[held, 1:]),

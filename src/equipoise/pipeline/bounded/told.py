@@ -17,7 +17,7 @@ from equipoise.core.estimates import Estimates
 from equipoise.core.log import Log
 from equipoise.evaluation.average import AverageEffects, stacked
 from equipoise.evaluation.lift import relative_lift
-from equipoise.pipeline.bounded.blocks import BlockMeans, add_rows, whole_numbers
+from equipoise.pipeline.bounded.blocks import BlockMeans, add_rows, row_weights, whole_numbers
 from equipoise.pipeline.bounded.checks import AllRows, balance_of, checks_of_all, tells_balance
 from equipoise.pipeline.bounded.judging import Judged
 from equipoise.pipeline.bounded.kept import Arrays
@@ -199,8 +199,7 @@ def sample_sums(study: Study, judged: Judged, sample: Sample) -> Floats:
     `judging.Layout`, (C, K, width).
     """
     log, layout = study.log, judged.layout
-    named = log.roles.weight
-    w = np.ones(len(log)) if named is None else log.numbers(named)
+    w = row_weights(log, judged.weight)
     inverse = w / study.design.propensity[np.arange(len(log)), log.cells]
     scores = study.judge.scores.reshape(len(log), -1)
     own = np.column_stack([w, inverse])
