@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -71,6 +72,7 @@ def test_a_type_is_what_its_json_says(kind):
         ("+7", "int64", None),
         ("18446744073709551615", "int64", None),
         ("u7", "int64", None),
+        ("40000", "int16", 40_000),  # the log's users were few
     ],
 )
 def test_a_whole_key_is_written_as_one_or_refused(text, arrow, whole):
@@ -80,6 +82,32 @@ def test_a_whole_key_is_written_as_one_or_refused(text, arrow, whole):
             expected.cast_key(column, "id 'user'")
     else:
         assert expected.cast_key(column, "id 'user'").to_pylist() == [whole]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "whole"),
+    [
+        ([7.0, None, float("nan")], pa.float64(), [7, None, None]),
+        ([7.0, -2.0], pa.float16(), [7, -2]),
+        ([Decimal(2**62 + 1), None], pa.decimal128(38, 0), [2**62 + 1, None]),
+        ([Decimal("7.00")], pa.decimal128(9, 2), [7]),
+        ([7.5], pa.float64(), None),
+        ([2.0**53 + 2], pa.float64(), None),
+        ([float("inf")], pa.float32(), None),
+        ([Decimal("7.50")], pa.decimal128(9, 2), None),
+        ([True], pa.bool_(), None),
+        ([dt.date(2026, 1, 1)], pa.date32(), None),
+    ],
+    ids=str,
+)
+def test_a_whole_key_may_stand_in_another_type_of_number(values, kind, whole):
+    for column in (pa.array(values, kind), pa.array(values, kind).dictionary_encode()):
+        keys = pa.chunked_array([column])
+        if whole is not None:
+            assert ColumnType("number", "int32").cast_key(keys, "group 'g'").to_pylist() == whole
+            continue
+        with pytest.raises(InputError, match="group 'g' must be whole numbers as in the log; got"):
+            ColumnType("number", "int32").cast_key(keys, "group 'g'")
 
 
 VALUES = {

@@ -140,6 +140,7 @@ def test_bad_units_are_told_before_work_begins(shipped, days, tmp_path, monkeypa
         by_parts(shipped, days, out)
     for place, said in {
         days / "out.parquet": "lie outside the folder of the units",
+        tmp_path / "out.CSV.gz": "be Parquet; got the name of a file of text",
         days / "out": "lie outside the policy and the units",
         shipped.folder / "out": "lie outside the policy and the units",
         shipped.folder / "out.parquet": "lie outside the policy",

@@ -19,7 +19,7 @@ from pyarrow import fs
 from equipoise.artifacts.kinds import Summary
 from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import Earlier, replacing
-from equipoise.data.stores import is_address, located, reached
+from equipoise.data.stores import DELIMITERS, is_address, located, reached
 
 MARK = {b"equipoise": b"scored units"}  # in the schema of a file that a later call may replace
 FIX = "choose another file with --out"
@@ -119,6 +119,9 @@ def check_out(out: Path | str, units: Path | str, policy: Path | str) -> None:
         Where another place must be chosen.
     """
     what = "the file to write"
+    if str(out).lower().endswith(tuple(DELIMITERS)):
+        fix = "name it .parquet, and make text of it with what you read it by"
+        raise InputError(what, "be Parquet", "the name of a file of text", str(out), fix)
     if str(out) == str(units):
         raise InputError(what, "differ from that of the units", "the same", str(out), FIX)
     if is_address(out):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,6 +31,8 @@ SAID = {
     "hour": "times of day",
     "duration": "durations",
 }
+WHOLE = "whole numbers"
+EXACT = 2.0**53  # up to which a float says which whole number it is
 EXAMPLE = 40  # letters of a value shown in an error
 
 
@@ -151,7 +153,8 @@ class ColumnType:
 
     def cast_key(self, column: pa.ChunkedArray, what: str, start: int = 0) -> pa.ChunkedArray:
         """A key's column of a later file as this type: a whole number that was read as text becomes
-        one where it is written as one, so that 00007 is never taken for 7.
+        one where it is written as one, so that 00007 is never taken for 7; and so does one in a
+        column of floats or decimals, as a gap makes of whole numbers.
 
         Parameters
         ----------
@@ -179,23 +182,34 @@ class ColumnType:
         """
         if not self.integer:
             return self.cast(column, what, start)
-        if columns.is_text(column):
-            text = columns.decoded(column)
-            try:
-                whole = pc.cast(text, self.data_type)
-            except pa.ArrowInvalid as error:
-                raise self._another(column, what, start) from error
-            same = pc.fill_null(pc.equal(pc.cast(whole, pa.string()), text), True)
-            if pc.all(same, min_count=0).as_py():
-                return whole
-            raise self._another(column.filter(pc.invert(same)), what, start)
-        if pa.types.is_integer(columns.value_type(column)) or pa.types.is_null(column.type):
+        column, kind = columns.plain(column), columns.value_type(column)
+        if pa.types.is_integer(kind) or pa.types.is_null(kind):
             return column
-        raise self._another(column, what, start)
+        try:
+            whole, same = self._whole(columns.decoded(column))
+        except pa.ArrowException as error:
+            raise self._another(column, what, start, WHOLE) from error
+        if pc.all(same, min_count=0).as_py():
+            return whole
+        raise self._another(column.filter(pc.invert(same)), what, start, WHOLE)
 
-    def _another(self, column: pa.ChunkedArray, what: str, start: int) -> InputError:
+    def _whole(self, column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+        """Keys as whole numbers, and whether they are these, (n,) each; what is missing is both."""
+        widest = pa.uint64() if pa.types.is_uint64(self.data_type) else pa.int64()
+        if columns.is_text(column):
+            whole = pc.cast(column, widest)
+            return whole, pc.fill_null(pc.equal(pc.cast(whole, pa.string()), column), True)
+        if pa.types.is_floating(column.type):
+            column = pc.if_else(pc.is_nan(column), None, column)
+            same = pc.fill_null(pc.less_equal(pc.abs(column), EXACT), True)
+        else:
+            same = pa.chunked_array([pa.repeat(_kind(column.type) == self.kind, len(column))])
+        return pc.cast(column, widest), same
+
+    def _another(
+        self, column: pa.ChunkedArray, what: str, start: int, said: str = ""
+    ) -> InputError:
         value = next((str(v) for v in column.slice(0, 1000).drop_null().to_pylist()), "")
-        said = "whole numbers" if self.integer and what.startswith(("id", "column")) else ""
         fix = "mend the column, or run the plan again on a log that has it so"
         got = f"{columns.value_type(column)}, e.g. {value[:EXAMPLE]}"
         where = f"a batch from row {start}" if start else ""
@@ -269,6 +283,36 @@ def common_type(kinds: Sequence[pa.DataType]) -> pa.DataType:
     zone = next((kind.tz for kind in different if pa.types.is_timestamp(kind) and kind.tz), None)
     schemas = [pa.schema([("", _in_zone(kind, zone))]) for kind in different]
     return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+
+
+def in_type(column: Any, kind: pa.DataType) -> Any:
+    """A column as another type; decimals by their digits, so that 0.1 is the float 0.1.
+
+    Parameters
+    ----------
+    column : pyarrow.Array or ChunkedArray, (n,)
+        Of any type.
+    kind : pyarrow.DataType
+        As of `common_type`.
+
+    Returns
+    -------
+    pyarrow.Array or ChunkedArray, (n,)
+        The same values.
+
+    Raises
+    ------
+    pyarrow.ArrowException
+        Where one of them has no place in it.
+
+    Examples
+    --------
+    >>> in_type(pa.array([1.5, None]).cast(pa.decimal128(9, 2)), pa.float64()).to_pylist()
+    [1.5, None]
+    """
+    if pa.types.is_decimal(column.type) and pa.types.is_floating(kind):
+        column = pc.cast(column, pa.string())
+    return column if column.type == kind else pc.cast(column, kind)
 
 
 def _in_zone(kind: pa.DataType, zone: str | None) -> pa.DataType:

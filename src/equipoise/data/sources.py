@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from equipoise.core.column_types import common_type
+from equipoise.core.column_types import common_type, in_type
 from equipoise.core.errors import DataError
 from equipoise.core.places import expanded
 from equipoise.data.files import (
@@ -206,7 +206,8 @@ def in_types(rows: Rows, schema: pa.Schema, file: Stored) -> Rows:
     if rows.schema.equals(schema):
         return rows
     try:
-        return rows.cast(schema)
+        columns = [in_type(rows.column(field.name), field.type) for field in schema]
+        return type(rows).from_arrays(columns, schema=schema)
     except pa.ArrowException as error:
         got, fix = in_short(error), "write the file again with the type of the others"
         raise DataError("every file", "have the types of all", got, str(file), fix) from error
