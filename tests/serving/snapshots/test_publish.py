@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fixtures.units import FEATURES, unit_table
+from sklearn.linear_model import LinearRegression
 
 from equipoise.allocation.compiled_rule import CompiledRule
 from equipoise.artifacts.policy import read_scorer, write_scorer
@@ -29,6 +30,7 @@ from equipoise.neural.request_weights import NAMES, Weigher
 from equipoise.pipeline import honest_policy
 from equipoise.serving.engine.weight_net import read_weight_net
 from equipoise.serving.errors import ConflictError
+from equipoise.serving.snapshots import self_test
 from equipoise.serving.snapshots.audit import read_audit
 from equipoise.serving.snapshots.build import BUILDING, build_snapshot
 from equipoise.serving.snapshots.channels import Channels
@@ -401,3 +403,26 @@ def test_a_policy_with_bootstrapped_errors_can_be_published(tmp_path):
     assert loaded.store.get("0000003").errors.tobytes() == want.tobytes()
     assert want.min() > 0
     loaded.close()
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.uint8(), pa.date32(), pa.decimal128(20, 0)])
+def test_ids_of_any_type_can_be_published(tmp_path, kind):
+    """Codes of users are most often whole numbers."""
+    n = 200
+    rng = np.random.default_rng(0)
+    x, arm = rng.normal(size=n), rng.integers(0, 2, n)
+    ids = pa.array(range(n), pa.int32()).cast(kind)
+    table = pa.table({"user": ids, "x": x, "arm": arm, "y": x * arm + rng.normal(size=n)})
+    log = read_log(table, treatment="arm", outcomes="y", features=["x"], id="user")
+    policy = honest_policy(log, TLearner(LinearRegression()), cv=2, cost=1.0, budget=0.4)
+    write_scorer(tmp_path / "policy", policy.scorer, plan="")
+    pq.write_table(table, tmp_path / "units.parquet")
+    for units, tested in ((None, 0), (tmp_path / "units.parquet", 64)):
+        snapshot = build_snapshot(tmp_path / "state", tmp_path / "policy", units)
+        assert load_snapshot(tmp_path / "state", snapshot).self_test == (64, tested)
+
+
+def test_a_policy_of_which_nothing_can_be_asked_can_be_published(shipped, tmp_path, monkeypatch):
+    monkeypatch.setattr(self_test, "drawn_units", lambda scorer: None)
+    snapshot = build_snapshot(tmp_path, shipped.folder)
+    assert load_snapshot(tmp_path, snapshot).self_test == (0, 0)

@@ -46,9 +46,11 @@ class SelfTest(NamedTuple):
 
 
 def write_self_test(folder: Path, scorer: Scorer, store: Store | None) -> None:
-    """Write what this machine decides."""
-    folder.mkdir()
+    """Write what this machine decides; nothing where it can be asked nothing."""
     table = drawn_units(scorer)
+    if table is None and store is None:
+        return
+    folder.mkdir()
     if table is not None:
         struct = pa.StructArray.from_arrays(
             [column.combine_chunks() for column in table.columns], table.column_names
@@ -122,7 +124,7 @@ def drawn_units(scorer: Scorer, rows: int = ROWS) -> pa.Table | None:
     for name in reader.needed:
         kind = reader.columns.types.get(name)
         if name == reader.id:
-            column = pa.array([f"self-test {i}" for i in range(rows)])
+            column = _ids(rows, kind)
         elif name in named and name not in features:
             column = pa.array(rng.choice([*named[name], UNSEEN], rows).tolist())
         elif name in reader.features.levels_:
@@ -138,6 +140,15 @@ def drawn_units(scorer: Scorer, rows: int = ROWS) -> pa.Table | None:
     except (EquipoiseError, pa.ArrowException):
         return None
     return table
+
+
+def _ids(rows: int, kind: Any) -> pa.Array:
+    """Ids of the type that the log's are of."""
+    if kind is None or kind.kind == "text":
+        return pa.array([f"self-test {i}" for i in range(rows)])
+    numbers = pa.array(range(rows), pa.int64())
+    narrow = not pa.types.is_integer(kind.data_type) and kind.data_type.bit_width == 32
+    return (numbers.cast(pa.int32()) if narrow else numbers).cast(kind.data_type)
 
 
 def _numbers(rng: np.random.Generator, rows: int, feature: bool, kind: Any) -> pa.Array:
