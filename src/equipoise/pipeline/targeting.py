@@ -54,6 +54,7 @@ from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.design_checks import curvature_check, with_arms
 from equipoise.pipeline.study.overlap import rows_behind
 from equipoise.pipeline.study.policy import Solved, carried, solve_folds
+from equipoise.pipeline.study.population import Population
 from equipoise.pipeline.study.rules import ReadableRule, readable_rule
 from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.pipeline.study.study import Study, make_study, make_task
@@ -118,9 +119,9 @@ def write_signed(beside: Path, learnt: Learnt) -> None:
         files.write_rules(beside / files.RULES, about)
 
 
-def learn(plan: Plan, progress: Progress = silent, log: Log | None = None) -> Learnt:
+def learn(plan: Plan, progress: Progress = silent, population: Population | None = None) -> Learnt:
     """All that a plan's log teaches, or some rows of it; `made` is left to the run."""
-    study = make_study(plan, progress, log)
+    study = make_study(plan, progress, population)
     solved = solve_folds(study.task, study.judge)
     rules = readable_rule(plan.policy.rules, study.task, study.judge, study.log, solved)
     explorer = explorer_units(study, metrics_of(study.log))

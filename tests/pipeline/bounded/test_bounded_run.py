@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +25,11 @@ from equipoise.data import make_coupon_world, read_log
 from equipoise.pipeline import make_plan, read_plan, run
 from equipoise.pipeline.bounded import run as bounded
 from equipoise.pipeline.bounded.checks import AllRows, row_sums, whole_of
-from equipoise.pipeline.bounded.judging import Judged
 from equipoise.pipeline.bounded.kept import added, keeping
 from equipoise.pipeline.bounded.keys import BLOCK, SAMPLE, unit_draws
 from equipoise.pipeline.bounded.periods import periods_by
 from equipoise.pipeline.bounded.pricing import read_units, units_table
+from equipoise.pipeline.bounded.propensity import Propensities
 from equipoise.pipeline.jobs import read_findings
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.study.evaluator import make_judge
@@ -279,9 +278,8 @@ def test_shares_of_periods_are_those_of_all_rows(table):
     every = AllRows(added(*sums), 0, whole.starts)
     codes = periods_by(log, whole.starts)
     assert codes.max() == len(whole.starts) - 1 > 2
-    facts: Any = {field.name: None for field in fields(Judged)}
-    judged = Judged(**{**facts, "shares": every.shares, "starts": whole.starts})
-    p = judged.propensity(log.more(table))
+    chances = Propensities(None, whole.features, whole.starts, every.shares)
+    p = chances.of(log.more(table))
     np.testing.assert_allclose(p, period_shares(codes, log.cells, 3, None), rtol=1e-12)
     other = np.setdiff1d(np.arange(N), np.arange(0, N, 4))
     assert (codes[np.arange(0, N, 4)] == sample.periods).all()
@@ -514,7 +512,6 @@ def test_a_group_as_large_as_the_sample_is_an_error(table, tmp_path):
 @pytest.mark.parametrize(
     ("table_", "keys", "named"),
     [
-        ("log", {"overlap": "trim"}, "overlap"),
         ("log", {"treatment": ["arm", "claimed"]}, "several columns"),
         ("policy", {"keep": {"path": "old.parquet", "bonus": 1.0}}, "keep"),
         ("policy", {"limits": [{"column": "gender", "group": "f", "model": "own"}]}, "own"),
@@ -527,6 +524,15 @@ def test_what_is_not_judged_by_sums_yet_says_so(ran, table_, keys, named):
     tables[table_] |= keys
     with pytest.raises(PlanError, match=f"{named}.*learn_rows"):
         run(make_plan(tables, base=ran.plan.parent))
+
+
+def test_a_total_for_people_who_are_counted_at_the_end_is_refused(ran):
+    plan = read_plan(ran.plan)
+    total = plan.policy.budget.model_copy(update={"per_head": None, "total": 400.0})
+    policy = plan.policy.model_copy(update={"budget": total})
+    trims = plan.log.model_copy(update={"overlap": "trim"})
+    with pytest.raises(PlanError, match="a total beside .log. overlap.*learn_rows"):
+        run(plan.model_copy(update={"policy": policy, "log": trims}))
 
 
 def test_the_total_of_a_group_is_for_all_its_rows(tmp_path, table, monkeypatch):

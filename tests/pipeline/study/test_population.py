@@ -103,7 +103,7 @@ def test_a_plan_narrows_its_log_as_python_does():
     by_call = overlap_population(log, trim_below=0.2)
     np.testing.assert_array_equal(by_plan.rows, by_call.rows)
     assert by_plan.learns
-    p = unclipped(log, 3, 0)
+    _, p = unclipped(log, 3, 0)
     np.testing.assert_array_equal(by_plan.rows, np.flatnonzero(p.min(axis=1) >= 0.2))
     tables["log"].pop("trim_below")
     tables["log"]["overlap"] = "all"

@@ -40,6 +40,7 @@ from equipoise.pipeline.bounded.keys import name_words, repeated
 from equipoise.pipeline.bounded.open_arms import (
     ArmShares,
     OpenArms,
+    known_propensity,
     may_close,
     open_arms,
     open_to,
@@ -53,6 +54,11 @@ from equipoise.scale.reduction import Tree
 
 STAGE, RATIO = "checked", "sample ratio"
 COUNTED = ("effective rows", "groups", ELIGIBILITY)  # checks of the sample that count it
+BY_WEIGHT = ("balance", "sample ratio", "missing values", "outcomes", "overlap")
+BY_ANY = {  # what all rows tell whichever count, by overlap
+    "weights": ("sample ratio", "missing values", "outcomes", "overlap", "duplicates"),
+    "trim": ("duplicates",),
+}
 SHOWN = 2  # rows of an id that occurs twice
 LOOKED_AT = 10_000  # ids at a time whose rows are looked for
 
@@ -173,14 +179,6 @@ def row_sums(rows: Log, whole: Whole) -> Arrays:
     return sums
 
 
-def known_propensity(rows: Log) -> Floats | None:
-    """The probabilities that the rows themselves say, (n, K); not shares of these few."""
-    if rows.roles.design == "shares":
-        return None
-    p: Floats | None = rows.propensity
-    return p
-
-
 def _balance_sums(x: Floats, own: Any, weight: Floats) -> Floats:
     """Sums of w, w x, w x^2 and w^2 over the values that are there, of the rows of each of K
     flags (n, K), (4, K, d).
@@ -287,13 +285,17 @@ def _refuse_some(log: Log, twice: Words, partitions: Sequence[Partition]) -> Non
             raise LogError(f"id {name!r}", "be unique", f"{label!r} twice", where, fix)
 
 
-def checks_of_all(log: Log, every: AllRows, of_sample: Sequence[Check]) -> list[Check]:
-    """The checks of a log: those that all rows make in place of the sample's."""
+def checks_of_all(
+    log: Log, every: AllRows, of_sample: Sequence[Check], overlap: str = "all"
+) -> list[Check]:
+    """The checks of a log: those that all rows make in place of the sample's.   overlap: as the
+    plan has it; of rows that count by it the sample tells what hangs on that.
+    """
     sums, by_name = every.sums, dict[str, Check]()
     names = log.table.column_names
     holes = dict(zip(names, sums["holes"], strict=True))
     by_name["missing values"] = missing_check(log.cell_names, holes, sums["cells"])
-    if tells_balance(log, every):
+    if tells_balance(log, every, overlap):
         by_name["balance"] = balance_check(log, balance_of(log, every))
     by_name["outcomes"] = _outcomes(log, every)
     by_name["duplicates"] = duplicates_check(log, every.repeats, every.rows)
@@ -312,22 +314,25 @@ def checks_of_all(log: Log, every: AllRows, of_sample: Sequence[Check]) -> list[
         by_name["overlap"] = overlap_check(log, {**sums, **about})
     elif log.roles.design == "shares" and every.arms.closed.any():
         by_name["overlap"] = overlap_check(log, every.arms.overlap())
-    return [by_name.get(one["name"], _of_sample(one)) for one in of_sample]
+    told = BY_ANY.get(overlap)
+    by_name = {name: one for name, one in by_name.items() if told is None or name in told}
+    return [by_name.get(one["name"], _of_sample(one, overlap)) for one in of_sample]
 
 
-def _of_sample(one: Check) -> Check:
+def _of_sample(one: Check, overlap: str) -> Check:
     """A check of the sample, which says so where it counts."""
-    if one["name"] not in COUNTED:
+    if one["name"] not in COUNTED and (overlap == "all" or one["name"] not in BY_WEIGHT):
         return one
     summary = one["summary"]
     return {**one, "summary": f"In the sample: {summary[0].lower()}{summary[1:]}"}
 
 
-def tells_balance(log: Log, every: AllRows) -> bool:
+def tells_balance(log: Log, every: AllRows, overlap: str) -> bool:
     """Whether sums over all rows tell the balance: not where differences count within periods, or
-    by the observed shares among open arms, which the sample has.
+    by the observed shares among open arms, or by their overlap, which the sample has.
     """
-    return log.periods is None and not (log.roles.design == "shares" and every.arms.closed.any())
+    shares = log.roles.design == "shares" and every.arms.closed.any()
+    return overlap == "all" and log.periods is None and not shares
 
 
 def balance_of(log: Log, every: AllRows) -> list[dict[str, Any]]:

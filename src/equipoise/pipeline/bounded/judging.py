@@ -5,13 +5,13 @@ are drawn independently of it.  Given the sample, the doubly robust score of suc
 effect for its mean wherever the propensity is known, so means of scores are free of the winner's
 curse without any fold, and a policy of one rule is judged by all of them.
 
-    values     (C, K, ...) w, w / e, w score of each cell and metric, w spend of each candidate
-               where it is open,
+    values     (C, K, ...) w, w / e, w score of each cell and metric, w spend of each candidate,
                w gain of the rule and metric, w its spend, w its expected cost
                and of each arm that the log closes, of the rows it is open to: w, w / e, w score of
                control and w score of the arm by metric
     opened     (C', K, s, k, m + 1) where candidates are closed, by slot of `Patterns`: w gain and w
                spend of each where it is open
+    cells, chances    (K,) rows by cell, and sums of propensities
     counts     rows, choices by cell, expected costs by candidate and of the choice, its worth by
                the model, to how many each candidate is open
     patterns   rows of each pattern of `Patterns`
@@ -37,26 +37,24 @@ from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.audit_groups import AuditGroups
 from equipoise.core.columns import plain_table
 from equipoise.core.effects import Effects
-from equipoise.core.eligibility import among_open
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
-from equipoise.learners.propensity import LearntPropensity
 from equipoise.learners.stacked_levels import Stack
 from equipoise.pipeline.bounded.blocks import add_rows, block_count, row_weights, whole_numbers
-from equipoise.pipeline.bounded.checks import known_propensity
 from equipoise.pipeline.bounded.kept import Answer, Arrays
 from equipoise.pipeline.bounded.keys import BLOCK, unit_draws
 from equipoise.pipeline.bounded.layout import Layout, Patterns, patterns_of
-from equipoise.pipeline.bounded.open_arms import ArmShares, OpenArms, open_to
+from equipoise.pipeline.bounded.open_arms import OpenArms, open_to
 from equipoise.pipeline.bounded.periods import periods_by
+from equipoise.pipeline.bounded.population import Crowd
 from equipoise.pipeline.bounded.pricing import worth_of
+from equipoise.pipeline.bounded.propensity import Propensities
 from equipoise.pipeline.bounded.rankings import Bins, add_ranked, empty_ranked
 from equipoise.pipeline.bounded.sample import Asked
 from equipoise.pipeline.bounded.scoring import Mine, effects_said, units_named
 from equipoise.pipeline.plan.money import Objective
 from equipoise.pipeline.study.evaluator import Judge, make_judge, one_hot
 from equipoise.pipeline.study.overlap import sides_of
-from equipoise.pipeline.study.propensity import with_own
 from equipoise.scale.partitions import Partition
 
 ASSIGNED, STAGE = "assignments", "judged"
@@ -82,22 +80,18 @@ class Judged:
         Of the intervals.
     arms : OpenArms
         Which arms are open to whom in the whole log.
-    shares : ArmShares
-        The propensity where no row says it.
-    starts : array, (P,)
-        Where periods begin.
+    chances : Propensities
+        Of each cell.
+    crowd : Crowd
+        Who counts.
     moves : array, (P, K, m), or None
         The mean errors of levels in periods.
-    learnt : LearntPropensity or None
-        The model of the propensity, where it is learnt.
     stack : Stack or None
-        How levels are stacked then.
+        How levels are stacked where propensities are learnt.
     features : FeatureMap
         Of the sample.
     centre : array, (d,)
         What their values count from.
-    weight : float
-        The usual weight of a row.
     audited : tuple of (str, AuditGroups)
         The groups of columns.
     bins : Bins
@@ -114,14 +108,12 @@ class Judged:
     objective: Objective
     level: float
     arms: OpenArms
-    shares: ArmShares
-    starts: Floats
+    chances: Propensities
+    crowd: Crowd
     moves: Floats | None
-    learnt: LearntPropensity | None
     stack: Stack | None
     features: FeatureMap
     centre: Floats
-    weight: float
     audited: tuple[tuple[str, AuditGroups], ...]
     bins: Bins
     bound: float | None
@@ -142,47 +134,21 @@ class Judged:
     @property
     def uneven(self) -> bool:
         """Whether propensities differ by row."""
-        said = self.log.roles.propensity or self.learnt is not None
-        return bool(said) or bool(self.arms.closed.any()) or self.shares.uneven
+        said = self.log.roles.propensity or self.chances.model is not None
+        return bool(said) or bool(self.arms.closed.any()) or self.chances.shares.uneven
 
     def levels(self, rows: Log, effects: Effects) -> Effects:
         """The effects with the levels that scores are made of."""
         if self.stack is None and self.moves is None:
             return effects
         levels = effects.levels()
-        if self.learnt is not None and self.stack is not None:
-            q = self.learnt.squares(self.causes(rows), self.by_open(rows))
-            levels = levels if q is None else self.stack.levels(levels, q)
+        q = None if self.stack is None else self.chances.squares(rows)
+        if self.stack is not None and q is not None:
+            levels = self.stack.levels(levels, q)
         if self.moves is not None:
-            levels = levels + self.moves[periods_by(rows, self.starts)]
+            levels = levels + self.moves[periods_by(rows, self.chances.starts)]
         values = levels[:, 1:] - levels[:, :1]
         return Effects(values, levels[:, 0], effects.candidates, effects.metrics)
-
-    def causes(self, rows: Log) -> Floats:
-        """What a propensity is learnt from, as of `study.propensity.features_of`."""
-        X, _ = matrix(self.features.table(rows.features))
-        if not len(self.starts):
-            return X
-        return np.column_stack([X, periods_by(rows, self.starts).astype(np.float64)])
-
-    def propensity(self, rows: Log) -> Floats:
-        """The probability of each cell in each row, (n, K)."""
-        if self.learnt is not None:
-            learnt: Floats = self.learnt.predict(self.causes(rows), self.by_open(rows))
-            if (
-                rows.eligible is not None
-            ):  # it is learnt of a sample, in which nothing may be closed
-                learnt = among_open(learnt, rows.eligible)
-            if rows.roles.action_propensity is None:
-                return learnt
-            return with_own(learnt, rows.cells, rows.numbers(rows.roles.action_propensity))
-        p = known_propensity(rows)
-        return self.shares.of(rows) if p is None else p
-
-    def by_open(self, rows: Log) -> Bools | None:
-        """What is open, as the model of the propensity asks for it."""
-        asks = self.learnt is not None and self.learnt.by_eligibility_
-        return open_to(rows) if asks else None
 
 
 @dataclass(frozen=True)
@@ -195,7 +161,7 @@ class Judging:
     judged: Judged
 
     def answer(self) -> Answer:
-        """The sums over the rows that are not of the sample; assignments of all."""
+        """The sums over the rows that are not of the sample; assignments of all that count."""
         part, mine, file = self.part
         sums, tables = empty_sums(self.judged), list[pa.Table]()
         asked, start = self.judged.asked, part.start or 0
@@ -206,8 +172,12 @@ class Judging:
             known = said(start - (part.start or 0), len(rows))
             given = self.judged.scorer.decided(rows.table, start, known)
             draw = unit_draws(table, asked.roles, asked.seed, BLOCK)
-            add_judged(sums, self.judged, rows, given, mine.others(start, len(rows)), draw)
-            tables.append(_assigned(rows, given, mine, start))
+            weight, others = self.judged.crowd.weight(rows), mine.others(start, len(rows))
+            self.judged.crowd.add(sums, rows, weight, others)
+            held = others & (weight > 0)
+            add_judged(sums, self.judged, rows, given, np.where(held, weight, 0.0), draw)
+            own = _assigned(rows, given, mine, start)
+            tables.append(own.filter(pa.array(mine.with_others(held, start))))
             start += len(rows)
         return Answer(sums, {ASSIGNED: pa.concat_tables(tables)})
 
@@ -223,7 +193,10 @@ def empty_sums(judged: Judged) -> Arrays:
         "usage": np.zeros((2, demands)),
         "behind": np.zeros((2, 3)),
         "profile": np.zeros((2, 3, d)),
+        "cells": np.zeros(K),
+        "chances": np.zeros(K),
         **empty_ranked(judged.bins),
+        **judged.crowd.empty(),
     }
     if judged.patterns is not None:
         sums |= judged.patterns.empty(K)
@@ -236,14 +209,15 @@ def empty_sums(judged: Judged) -> Arrays:
 
 
 def add_judged(
-    sums: Arrays, judged: Judged, rows: Log, given: Decided, held: Bools, block: Floats
+    sums: Arrays, judged: Judged, rows: Log, given: Decided, counting: Floats, block: Floats
 ) -> None:
-    """Add the rows that are held out of the sample to the sums.   held: (n,); block: (n,) draws."""
-    p = judged.propensity(rows)
+    """Add the rows that are held out of the sample to the sums.   counting: (n,) how much each of
+    them counts, 0 for others; block: (n,) draws.
+    """
+    p = judged.chances.of(rows)
     levels = judged.levels(rows, given.effects)
     judge = make_judge(rows, levels, p, judged.costs, judged.level, judged.objective)
-    at = np.flatnonzero(held)
-    w = row_weights(rows, judged.weight)
+    at, w = np.flatnonzero(counting), row_weights(rows, judged.crowd.usual) * counting
     inverse = w / p[np.arange(len(rows)), rows.cells]
     own = np.column_stack([w, inverse])[at]
     choice, cells, draw = given.choice[at].astype(np.int64), rows.cells[at], block[at]
@@ -251,7 +225,7 @@ def add_judged(
     gains = judge.gains(given.choice)[:, : len(rows.metrics) + 1]
     there = open_to(rows)[:, 1:]  # in the log
     offered = there if given.open_to is None else given.open_to  # by the policy
-    values = _values(own, judge, (gains, cost), (there, offered), judged.layout, at)
+    values = _values(own, judge, (gains, cost), there, judged.layout, at)
     K = len(rows.cell_names)
     add_rows(whole_numbers(draw, judged.layout.blocks) * K + cells, values, sums["values"])
     if judged.patterns is not None:
@@ -262,6 +236,8 @@ def add_judged(
     expected, opened = (given.expected * offered)[at].sum(axis=0), offered[at].sum(axis=0)
     worth = _of(worth_of(judged.scorer.policy, given), given)[at].sum()
     sums["counts"] += np.r_[len(at), counts, expected, cost[at].sum(), worth, opened]
+    sums["cells"] += np.bincount(cells, minlength=K)
+    sums["chances"] += p[at].sum(axis=0)
     sums["usage"] += _usage(judged.scorer, given, at)
     sums["behind"] += sides_of(cells, p[at], one_hot(choice, K - 1), w[at])
     sums["profile"] += _profile(judged, rows, choice >= 0, at)
@@ -287,17 +263,15 @@ def _values(
     own: Floats,
     judge: Judge,
     rule: tuple[Floats, Floats],
-    opens: tuple[Bools, Bools],
+    there: Bools,
     layout: Layout,
     at: Ints,
 ) -> Floats:
     """The columns of `Layout` of rows ``at``.   own: w and w / e of these, (r, 2);  rule: its gains
-    and its expected costs;  opens: (n, k) what the log and what the policy leaves open.
+    and its expected costs;  there: (n, k) what the log leaves open.
     """
     gains, cost = rule
-    there, offered = opens
-    spend = np.where(offered, judge.spend[:, 1:], 0.0)
-    parts = [judge.scores.reshape(len(cost), -1), spend, gains, cost[:, None]]
+    parts = [judge.scores.reshape(len(cost), -1), judge.spend[:, 1:], gains, cost[:, None]]
     columns = [own, *(own[:, :1] * part[at] for part in parts)]
     for a in layout.closed:
         arm = np.concatenate([judge.scores[at, 0], judge.scores[at, 1 + a]], axis=1)

@@ -46,6 +46,14 @@ def open_to(rows: Log) -> Bools:
     return rows.eligible
 
 
+def known_propensity(rows: Log) -> Floats | None:
+    """The probabilities that the rows themselves say, (n, K); not shares of these few."""
+    if rows.roles.design == "shares":
+        return None
+    p: Floats | None = rows.propensity
+    return p
+
+
 def set_name(opens: Bools) -> str:
     """The name of a set.   opens: (K,).
 

@@ -15,15 +15,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equipoise.allocation import Allocation
 from equipoise.artifacts.explorer import EXPLORER, write_explorer
 from equipoise.artifacts.policy import Scorer, write_scorer
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.audit_groups import audit_grouping
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
@@ -34,20 +35,24 @@ from equipoise.core.snapshot import replacing
 from equipoise.data.files import row_count
 from equipoise.data.sources import files_of, source_columns
 from equipoise.pipeline import run_folder as files
+from equipoise.pipeline.bounded.blocks import row_weights
 from equipoise.pipeline.bounded.checks import AllRows, check_all_rows, whole_of
 from equipoise.pipeline.bounded.judging import ASSIGNED, STAGE, Judged, Judging
-from equipoise.pipeline.bounded.kept import Kept, added, digest_of, keeping
+from equipoise.pipeline.bounded.kept import ARRAYS, Kept, added, digest_of, keeping, read_arrays
 from equipoise.pipeline.bounded.open_arms import open_to
+from equipoise.pipeline.bounded.population import Crowd
 from equipoise.pipeline.bounded.pricing import UNITS, priced
+from equipoise.pipeline.bounded.propensity import Propensities
 from equipoise.pipeline.bounded.rankings import bins_of
 from equipoise.pipeline.bounded.sample import Asked, Sample, asked_of, named_columns, read_sample
-from equipoise.pipeline.bounded.scoring import EFFECTS, Mine, Scored, Scoring
+from equipoise.pipeline.bounded.scoring import COUNTING, EFFECTS, Mine, Scored, Scoring
 from equipoise.pipeline.bounded.scoring import STAGE as SCORED
-from equipoise.pipeline.bounded.told import Judgement, tell
+from equipoise.pipeline.bounded.told import Counted, Judgement, tell
 from equipoise.pipeline.plan.log import as_text, open_log, places
-from equipoise.pipeline.plan.schema import Plan
+from equipoise.pipeline.plan.schema import Plan, PolicyPlan
 from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.pipeline.study.cross_fit import SHIPPED
+from equipoise.pipeline.study.population import OverlapRule, narrowed
 from equipoise.pipeline.study.study import Study
 from equipoise.pipeline.targeting import PACKAGES, Learnt, learn, provenance, write_signed
 from equipoise.report.findings import Findings
@@ -110,35 +115,65 @@ def run_bounded(
         refuse_log(log)
         every = check_all_rows(log, sample, partitions, kept)
         log.eligibility = every.eligibility(log)  # of more rows than these
-        learnt = learn(whole, progress, log)
-        parts = parts_of(learnt, sample, partitions)
-        scored = score_all(learnt, parts, asked, kept)
-        learnt, bound = with_prices(learnt, kept, scored, len(parts))
-        judged = judged_of(learnt, every, asked, bound)
-        stage = f"{STAGE}-{snapshot_id(kept, learnt.scorer)}"
-        said = [str(kept.table_file(scored, i, EFFECTS)) for i in range(len(parts))]
-        rows = [(*part, file) for part, file in zip(parts, said, strict=True)]
-        tree = Tree(len(partitions), added)
-        for number, sums in kept.each(stage, Judging, rows, judged, "judging"):
-            tree.put(number, sums)
-        judgement = Judgement(judged, tree.result())
-        findings = tell(learnt.findings, learnt.study, sample, every, judgement, len(partitions))
+        result = judge_all(whole, (sample, log), every, (asked, partitions), kept)
+        learnt, count = result.learnt, len(partitions)
+        told = result.counted, every, result.judgement, count
+        findings = tell(learnt.findings, learnt.study, *told)
         check_unchanged(partitions, before)
         with replacing(place, files.EARLIER_RUN) as beside:
             beside.mkdir()
             plain = without_places(plan.text)
             snapshot = write_scorer(beside / files.POLICY, learnt.scorer, plain)
             findings["made"] = _made(learnt.study, findings, versions, snapshot, command)
-            _write(beside, kept, (scored, stage), len(partitions), learnt, findings)
+            _write(beside, kept, result, count, findings)
             files.write_times(beside / files.TIMES, time.perf_counter() - started)
     return findings
+
+
+class Result(NamedTuple):
+    """What a log of any size teaches.   learnt : by the sample, with the prices of all other rows.
+    judgement : of these.   counted : the sample's rows.   stages : of effects, of assignments.
+    """
+
+    learnt: Learnt
+    judgement: Judgement
+    counted: Counted
+    stages: tuple[str, str]
+
+
+def judge_all(
+    plan: Plan,
+    of_sample: tuple[Sample, Log],
+    every: AllRows,
+    read: tuple[Asked, Sequence[Partition]],
+    kept: Kept,
+) -> Result:
+    """Learn on the sample, find the prices of all other rows, and judge by these."""
+    (sample, log), (asked, partitions) = of_sample, read
+    population, rule, weight = narrowed(plan, log)
+    learnt = learn(plan, kept.progress, population)
+    crowd, counted = crowd_of(rule, log, every), sample.take(population.rows)
+    parts = parts_of(learnt, sample.rows, counted.rows, partitions)
+    scored = score_all(learnt, parts, Scored(asked, log, learnt.scorer, crowd), kept)
+    learnt, bound = with_prices(learnt, kept, scored, len(parts))
+    judged = judged_of(learnt, log, every, crowd, (asked, bound))
+    stage = f"{STAGE}-{snapshot_id(kept, learnt.scorer)}"
+    said = [str(kept.table_file(scored, i, EFFECTS)) for i in range(len(parts))]
+    rows = [(*part, file) for part, file in zip(parts, said, strict=True)]
+    tree = Tree(len(partitions), added)
+    for number, sums in kept.each(stage, Judging, rows, judged, "judging"):
+        tree.put(number, sums)
+    sums = {} if rule is None else crowd.sums(log, weight, np.arange(len(log)))
+    heavy = row_weights(log, crowd.usual) * weight
+    own = Counted(log, counted, heavy[population.rows], sums)
+    return Result(learnt, Judgement(judged, tree.result()), own, (scored, stage))
 
 
 def refuse_unserved(plan: Plan) -> None:
     """Refuse what cannot be judged by sums yet, before anything is read."""
     policy = plan.policy
     asks = {
-        f'[log] overlap = "{plan.log.overlap}"': plan.log.overlap != "all",
+        'a total beside [log] overlap = "trim"': plan.log.overlap == "trim" and _has_total(policy),
         "[log] treatment of several columns": isinstance(plan.log.treatment, tuple),
         "[policy] keep": policy.keep is not None,
         "[policy] start": policy.start is not None,
@@ -147,6 +182,12 @@ def refuse_unserved(plan: Plan) -> None:
     for what, asked in asks.items():
         if asked:
             _unserved(what)
+
+
+def _has_total(policy: PolicyPlan) -> bool:
+    """Whether a demand is an amount in all, of so many people as are known at the end."""
+    amounts = [policy.budget, policy.offers, *policy.caps, *policy.group_budgets]
+    return any(amount is not None and amount.total is not None for amount in amounts)
 
 
 def refuse_log(log: Log) -> None:
@@ -179,7 +220,8 @@ def of_all_rows(plan: Plan, sample: Sample) -> Plan:
         name: own.model_copy(update={"kind": sample.kinds[name]}) if own.kind is None else own
         for name, own in (plan.log.outcomes or {}).items()
     }
-    people = {"population": plan.report.population or n}
+    trims = plan.log.overlap == "trim"  # then how many count is known at the end
+    people = {} if trims else {"population": plan.report.population or n}
     return plan.model_copy(
         update={
             "policy": policy.model_copy(update=update),
@@ -220,39 +262,50 @@ def with_prices(learnt: Learnt, kept: Kept, scored: str, count: int) -> tuple[Le
     return replace(learnt, findings=findings, scorer=scorer), found.bound  # type: ignore[arg-type]
 
 
-def judged_of(learnt: Learnt, every: AllRows, asked: Asked, bound: float | None) -> Judged:
-    """What the other rows are judged by."""
+def crowd_of(rule: OverlapRule | None, log: Log, every: AllRows) -> Crowd:
+    """Who counts, of the log of which ``log`` is the sample."""
+    whole, model = whole_of(log), None if rule is None else rule.model
+    chances = Propensities(model, whole.features, whole.starts, every.shares)
+    return Crowd(rule, chances, whole.centre, whole.weight)
+
+
+def judged_of(
+    learnt: Learnt, sample: Log, every: AllRows, crowd: Crowd, asked: tuple[Asked, float | None]
+) -> Judged:
+    """What the other rows are judged by.   asked: what is read of them, and what no choice of them
+    is worth more than.
+    """
     study, log = learnt.study, learnt.study.log
-    learnt_by = study.design.learnt
+    learnt_by, starts = study.design.learnt, crowd.chances.starts
     whole = whole_of(log)
     audited = tuple(dict.fromkeys([*log.roles.protected, *study.task.groups]))
     held = np.flatnonzero(study.fold == SHIPPED)
     signs = [outcome.sign for outcome in log.roles.outcomes]
+    opens = open_to(log)[held, 1:]
+    model = None if learnt_by is None else learnt_by.model
     return Judged(
-        asked=asked,
-        log=whole.log,
+        asked=asked[0],
+        log=whole_of(sample).log,
         scorer=learnt.scorer,
         costs=study.costs,
         objective=study.objective,
         level=study.plan.report.level,
         arms=every.arms,
-        shares=every.shares,
-        starts=whole.starts,
-        moves=period_moves(study),
-        learnt=None if learnt_by is None else learnt_by.model,
+        chances=Propensities(model, whole.features, starts, every.shares),
+        crowd=crowd,
+        moves=period_moves(study, len(starts)),
         stack=None if learnt_by is None else learnt_by.stack(log, study.effects),
         features=whole.features,
         centre=whole.centre,
-        weight=whole.weight,
         audited=tuple((column, audit_grouping(log, column)) for column in audited),
-        bound=bound,
-        bins=bins_of(study.effects.take(held), signs, len(log.metrics), open_to(log)[held, 1:]),
+        bound=asked[1],
+        bins=bins_of(study.effects.take(held), signs, len(log.metrics), opens),
     )
 
 
-def period_moves(study: Study) -> Floats | None:
-    """By how much levels under each cell are wrong in each period of the sample, (P, K, m); None
-    without periods.
+def period_moves(study: Study, periods: int) -> Floats | None:
+    """By how much levels under each cell are wrong in each period of the sample, (P, K, m), 0 in
+    one that has no row of it; None without periods.
     """
     log, effects = study.log, study.effects
     if log.periods is None:
@@ -261,22 +314,28 @@ def period_moves(study: Study) -> Floats | None:
     levels = study.design.judged(log, effects).levels()
     left = y - levels[np.arange(len(y)), log.cells]
     moves = period_effects(left, log.periods, log.cells, levels.shape[1], log.weight)
-    _, first = np.unique(log.periods, return_index=True)
-    return np.asarray(moves[first])
+    there, first = np.unique(log.periods, return_index=True)
+    out = np.zeros((periods, *moves.shape[1:]))
+    out[there] = moves[first]
+    return out
 
 
 def parts_of(
-    learnt: Learnt, sample: Sample, partitions: Sequence[Partition]
+    learnt: Learnt, sample: Ints, counted: Ints, partitions: Sequence[Partition]
 ) -> list[tuple[Partition, Mine]]:
-    """Each partition, and what its rows of the sample have."""
+    """Each partition, and what its rows of the sample have.   sample, counted: the numbers of the
+    sample's rows, and of those of them that were learnt from.
+    """
     study, solved = learnt.study, learnt.solved
     parts = []
     for part in partitions:
-        start = part.start or 0
-        low, high = np.searchsorted(sample.rows, [start, start + (part.rows or 0)])
+        ends = [part.start or 0, (part.start or 0) + (part.rows or 0)]
+        first, last = np.searchsorted(sample, ends)
+        low, high = np.searchsorted(counted, ends)
         rows = np.arange(low, high)
         mine = Mine(
-            sample.rows[low:high],
+            sample[first:last],
+            counted[low:high],
             study.effects.take(rows),
             study.task.expected[rows],
             solved.choice[rows],
@@ -287,12 +346,11 @@ def parts_of(
 
 
 def score_all(
-    learnt: Learnt, parts: Sequence[tuple[Partition, Mine]], asked: Asked, kept: Kept
+    learnt: Learnt, parts: Sequence[tuple[Partition, Mine]], scored: Scored, kept: Kept
 ) -> str:
     """Say the effects of all rows; returns the stage that keeps them."""
     stage = f"{SCORED}-{snapshot_id(kept, learnt.scorer)}"
-    few = learnt.study.log.take(np.arange(2))
-    scored = Scored(asked, few, learnt.scorer)
+    scored = replace(scored, log=scored.log.take(np.arange(2)))  # for roles and space
     for _ in kept.each(stage, Scoring, parts, scored, "effects"):
         pass
     return stage
@@ -319,16 +377,20 @@ def _made(
 def _write(
     beside: Path,
     kept: Kept,
-    stages: tuple[str, str],
+    result: Result,
     count: int,
-    learnt: Learnt,
     findings: Findings,
 ) -> None:
-    """The files of the folder beside the policy.   stages: of effects and of assignments."""
-    kinds = ((EFFECTS, files.EFFECTS), (ASSIGNED, files.ASSIGNMENTS))
-    for stage, (name, file) in zip(stages, kinds, strict=True):
-        tables = (kept.table(stage, number, name) for number in range(count))
-        _write_tables(beside / file, tables)
+    """The files of the folder beside the policy."""
+    learnt, stages = result.learnt, result.stages
+    effects = (kept.table(stages[0], number, EFFECTS) for number in range(count))
+    if result.judgement.judged.crowd.trims:
+        arrays = (read_arrays(kept.place(stages[0], number) / ARRAYS) for number in range(count))
+        pairs = zip(effects, arrays, strict=True)
+        effects = (table.filter(pa.array(own[COUNTING])) for table, own in pairs)
+    _write_tables(beside / files.EFFECTS, effects)
+    assigned = (kept.table(stages[1], number, ASSIGNED) for number in range(count))
+    _write_tables(beside / files.ASSIGNMENTS, assigned)
     write_explorer(beside / EXPLORER, learnt.explorer)
     files.write_findings(beside / files.METRICS, findings)
     files.write_report(beside / files.REPORT, render_report, findings)

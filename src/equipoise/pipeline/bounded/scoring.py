@@ -21,21 +21,24 @@ from equipoise.core.columns import free_name, plain_table
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.pipeline.bounded.kept import Answer
+from equipoise.pipeline.bounded.population import Crowd
 from equipoise.pipeline.bounded.pricing import UNITS, units_priced, units_table
 from equipoise.pipeline.bounded.sample import Asked
 from equipoise.scale.partitions import Partition
 
 EFFECTS, STAGE = "effects", "scored"
+COUNTING = "counting"  # of arrays: which rows count
 
 
 @dataclass(frozen=True)
 class Mine:
     """What the sample's rows of a partition have already.
 
-    rows : their numbers in the log, (r,).   effects : of them, by models that never saw them.
-    expected, choice, score : of them, within folds.
+    sample : their numbers in the log.   rows : of those that count, (r,).   effects : of these, by
+    models that never saw them.   expected, choice, score : of these, within folds.
     """
 
+    sample: Ints
     rows: Ints
     effects: Effects
     expected: Floats
@@ -43,26 +46,34 @@ class Mine:
     score: Floats
 
     def among(self, start: int, count: int) -> tuple[Ints, slice]:
-        """The places of the sample's rows among so many from ``start`` on, and theirs here."""
+        """The places of the rows that count among so many from ``start`` on, and theirs here."""
         low, high = np.searchsorted(self.rows, [start, start + count])
         return self.rows[low:high] - start, slice(low, high)
 
     def others(self, start: int, count: int) -> Bools:
         """Whether each of so many rows from ``start`` on is not of the sample, (n,)."""
         held = np.ones(count, np.bool_)
-        held[self.among(start, count)[0]] = False
+        low, high = np.searchsorted(self.sample, [start, start + count])
+        held[self.sample[low:high] - start] = False
         return held
+
+    def with_others(self, others: Bools, start: int) -> Bools:
+        """Those of other rows from ``start`` on that count, and of the sample's, (n,)."""
+        both = others.copy()
+        both[self.among(start, len(others))[0]] = True
+        return both
 
 
 @dataclass(frozen=True)
 class Scored:
     """What rows are scored by.   asked : what was read for the sample.   log : of some of its rows,
-    for roles and space.   scorer : model and rule.
+    for roles and space.   scorer : model and rule.   crowd : who counts.
     """
 
     asked: Asked
     log: Log
     scorer: Scorer
+    crowd: Crowd
 
 
 @dataclass(frozen=True)
@@ -75,19 +86,23 @@ class Scoring:
     scored: Scored
 
     def answer(self) -> Answer:
-        """The effects of all rows; the others' worths and costs, for prices."""
+        """The effects of all rows, and which of them count; the others' worths and costs, for
+        prices.
+        """
         part, mine = self.part
         units = PartBuilder()
-        tables, start = list[pa.Table](), part.start or 0
+        tables, counting, start = list[pa.Table](), list[Bools](), part.start or 0
         for batch in part.batches(self.scored.asked.columns):
             rows = self.scored.log.more(plain_table(pa.Table.from_batches([batch])), start)
             given = self.scored.scorer.decided(rows.table, start)
             tables.append(_effects(rows, given.effects, mine, start))
-            at = np.flatnonzero(mine.others(start, len(rows)))
-            units.add(units_priced(self.scored.scorer.policy, given, at))
+            others = mine.others(start, len(rows)) & (self.scored.crowd.weight(rows) > 0)
+            units.add(units_priced(self.scored.scorer.policy, given, np.flatnonzero(others)))
+            counting.append(mine.with_others(others, start))
             start += len(rows)
         priced = units_table(units.build())
-        return Answer({}, {EFFECTS: pa.concat_tables(tables), UNITS: priced})
+        counts = {COUNTING: np.concatenate(counting)} if self.scored.crowd.trims else {}
+        return Answer(counts, {EFFECTS: pa.concat_tables(tables), UNITS: priced})
 
 
 def _effects(rows: Log, effects: Effects, mine: Mine, start: int) -> pa.Table:

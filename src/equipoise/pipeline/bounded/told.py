@@ -17,7 +17,7 @@ from equipoise.core.estimates import Estimates
 from equipoise.core.log import Log
 from equipoise.evaluation.average import AverageEffects, stacked
 from equipoise.evaluation.lift import relative_lift
-from equipoise.pipeline.bounded.blocks import BlockMeans, add_rows, row_weights, whole_numbers
+from equipoise.pipeline.bounded.blocks import BlockMeans, add_rows, whole_numbers
 from equipoise.pipeline.bounded.checks import AllRows, balance_of, checks_of_all, tells_balance
 from equipoise.pipeline.bounded.judging import Judged
 from equipoise.pipeline.bounded.kept import Arrays
@@ -29,6 +29,7 @@ from equipoise.pipeline.findings.diagnostics import POINTS, average_rows
 from equipoise.pipeline.findings.profile import profile_of
 from equipoise.pipeline.next_experiment import power_rows
 from equipoise.pipeline.study.overlap import BEHIND, behind_check
+from equipoise.pipeline.study.population import POPULATION
 from equipoise.pipeline.study.study import Study
 from equipoise.report.findings import Arm, DemandRow, Findings, GroupShare, Interval, Rival
 from equipoise.report.findings_read import ReadFindings
@@ -194,17 +195,28 @@ def rivals_of(judgement: Judgement, names: Sequence[str]) -> list[Rival]:
     return rows
 
 
-def sample_sums(study: Study, judged: Judged, sample: Sample) -> Floats:
+@dataclass(frozen=True)
+class Counted:
+    """The sample's rows that an answer is for.   log : of the whole sample.   rows : these.
+    weight : (n,) how much each counts.   crowd : of the whole sample, the sums of `population`.
+    """
+
+    log: Log
+    rows: Sample
+    weight: Floats
+    crowd: Arrays
+
+
+def sample_sums(study: Study, judged: Judged, sample: Counted) -> Floats:
     """w, w / e and w scores of the sample's rows by models that never saw them, in the columns of
     `judging.Layout`, (C, K, width).
     """
-    log, layout = study.log, judged.layout
-    w = row_weights(log, judged.weight)
+    log, layout, w = study.log, judged.layout, sample.weight
     inverse = w / study.design.propensity[np.arange(len(log)), log.cells]
     scores = study.judge.scores.reshape(len(log), -1)
     own = np.column_stack([w, inverse])
     columns = np.column_stack([own, w[:, None] * scores])
-    draw = unit_draws(sample.table, judged.asked.roles, judged.asked.seed, BLOCK)
+    draw = unit_draws(sample.rows.table, judged.asked.roles, judged.asked.seed, BLOCK)
     code = whole_numbers(draw, layout.blocks) * layout.cells + log.cells
     sums = np.zeros((layout.blocks * layout.cells, layout.width))
     add_rows(code, columns, sums[:, : columns.shape[1]])
@@ -292,7 +304,7 @@ def demands_of(judgement: Judgement, rows: Sequence[DemandRow]) -> list[DemandRo
 def tell(
     findings: Findings,
     study: Study,
-    sample: Sample,
+    sample: Counted,
     every: AllRows,
     judgement: Judgement,
     partitions: int,
@@ -301,7 +313,7 @@ def tell(
     judged, log, plan = judgement.judged, study.log, study.plan
     told: Findings = {**findings}
     of_sample = findings["experiment"]
-    facts = _experiment(log, every, judgement, of_sample["checks"])
+    facts = _experiment(study, sample, every, judgement, of_sample["checks"])
     told["experiment"] = {**of_sample, **facts}  # type: ignore[typeddict-item]
     sums = judgement.values + sample_sums(study, judged, sample)
     told["averages"] = averages_of(sums, judged, every)
@@ -321,6 +333,8 @@ def tell(
         "binning": loss,
     }
     told["read"] = read
+    if plan.report.population is None:
+        told["people"] = told["experiment"]["rows"]
     told["power"] = power_rows(told)
     told["verdict"], told["answers"] = verdict_of(told), answers(told)
     told["headline"], told["risks"] = headline(told), risks(told)
@@ -328,27 +342,39 @@ def tell(
 
 
 def _experiment(
-    log: Log, every: AllRows, judgement: Judgement, of_sample: Sequence[Check]
+    study: Study,
+    sample: Counted,
+    every: AllRows,
+    judgement: Judgement,
+    of_sample: Sequence[Check],
 ) -> dict[str, Any]:
     """The parts of the experiment that all rows tell.   of_sample: its checks."""
-    counts, n = every.sums["cells"], every.rows
-    expected = every.sums.get("expected")
+    log, judged, overlap = study.log, judgement.judged, study.plan.log.overlap
+    counts = np.bincount(log.cells, minlength=judgement.cells) + judgement.sums["cells"]
+    known = log.propensity is not None and log.roles.design != "shares"
+    expected = study.design.propensity.sum(axis=0) + judgement.sums["chances"]
+    n = len(log) + judgement.rows
     arms: list[Arm] = [
         {
             "name": name,
             "rows": int(count),
             "share": float(count / n),
-            "expected": None if expected is None else float(expected[a] / n),
+            "expected": float(expected[a] / n) if known else None,
         }
         for a, (name, count) in enumerate(zip(log.cell_names, counts, strict=True))
     ]
-    behind = behind_check(
-        judgement.sums["behind"], bool(judgement.shares[0] < 1), judgement.judged.uneven
-    )
-    checks = checks_of_all(log, every, of_sample)
-    checks = [behind if one["name"] == BEHIND else one for one in checks]
-    facts = {"rows": n, "arms": arms, "checks": checks}
-    return {**facts, "balance": balance_of(log, every)} if tells_balance(log, every) else facts
+    own = {
+        BEHIND: behind_check(
+            judgement.sums["behind"], bool(judgement.shares[0] < 1), judged.uneven, overlap
+        )
+    }
+    crowd = {name: judgement.sums[name] + part for name, part in sample.crowd.items()}
+    if (people := judged.crowd.check(crowd)) is not None:
+        own[POPULATION] = people
+    checks = checks_of_all(sample.log, every, of_sample, overlap)
+    facts = {"rows": n, "arms": arms, "checks": [own.get(one["name"], one) for one in checks]}
+    whole = tells_balance(sample.log, every, overlap)
+    return {**facts, "balance": balance_of(sample.log, every)} if whole else facts
 
 
 def _policy(findings: Findings, judgement: Judgement) -> dict[str, Any]:

@@ -12,13 +12,14 @@ learnt, and then not clipped: what is clipped looks possible.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.balance import Check, check, numeric_features
 from equipoise.core.columns import free_name
 from equipoise.core.errors import InputError, LogError
@@ -72,10 +73,55 @@ class Population:
     learns: bool
 
 
+@dataclass(frozen=True)
+class OverlapRule:
+    """How much a row counts by its overlap.
+
+    Attributes
+    ----------
+    below : float or None
+        A row counts once where every open arm had this propensity, else not; None: by its overlap
+        weight.
+    model : LearntPropensity or None
+        What says the propensities of rows that none has seen, unclipped; None where the log does.
+    """
+
+    below: float | None
+    model: LearntPropensity | None
+
+    def weight(self, propensity: Floats) -> Floats:
+        """Of rows with these propensities, (n,).   propensity: (n, K)."""
+        if self.below is None:
+            return overlap_weight(propensity)
+        return possible(propensity, self.below).astype(np.float64)
+
+    def lead(self, rows: int, weight: tuple[int, float, float]) -> str:
+        """Whom an answer is for.   rows: of the log; weight: how many count, and the sums of their
+        weights and of the squares.
+        """
+        count, total, squares = weight
+        if self.below is None:
+            return (
+                "The answer is for people whom any arm could have reached: rows count by their"
+                f" overlap, as {total**2 / squares:,.0f} equal ones of {rows:,}"
+            )
+        return (
+            f"The answer is for {count:,} of {rows:,} rows, where every arm had a propensity of"
+            f" {self.below:g} or more"
+        )
+
+
 def population_of(plan: Plan, log: Log) -> Population:
     """The population that a plan's [log] overlap asks for, among the rows of its log."""
+    return narrowed(plan, log)[0]
+
+
+def narrowed(plan: Plan, log: Log) -> tuple[Population, OverlapRule | None, Floats]:
+    """The population that a plan asks for, the rule by which rows that none has seen are of it, and
+    how much each row of the log counts by it, (n,); all alike, and None, where it asks for none.
+    """
     if plan.log.overlap == "all":
-        return Population(log, np.arange(len(log)), None, learns=False)
+        return Population(log, np.arange(len(log)), None, learns=False), None, np.ones(len(log))
     learns = stated_design(plan, log, plan.log.undesigned)[0]
     run, rule = plan.run, (plan.log.overlap, plan.log.trim_below)
     return _population(log, rule, learns, run.folds, run.seed)
@@ -140,21 +186,33 @@ def overlap_population(
     if overlap == "all":
         return Population(log, np.arange(len(log)), None, learns=False)
     learns = follows(log, two_sample_test(log, random_state), undesigned)
-    return _population(log, (overlap, trim_below), learns, cv, random_state)
+    return _population(log, (overlap, trim_below), learns, cv, random_state)[0]
 
 
 def _population(
-    log: Log, rule: tuple[str, float | None], learns: bool, folds: int, seed: int
-) -> Population:
+    log: Log, asked: tuple[str, float | None], learns: bool, folds: int, seed: int
+) -> tuple[Population, OverlapRule, Floats]:
     check_logged(log)
-    p = unclipped(log, folds, seed) if learns else propensity_of(log)
-    overlap, below = rule
-    some, rows, named = trimmed(log, p, below) if overlap == "trim" else weighted(log, p)
-    return Population(some, rows, named, learns)
+    model, p = unclipped(log, folds, seed) if learns else (None, propensity_of(log))
+    overlap, below = asked
+    least = SHARE / len(log.cell_names) if below is None else below
+    rule = OverlapRule(least if overlap == "trim" else None, model)
+    h = rule.weight(p)
+    some, rows = _trimmed(log, h, least) if overlap == "trim" else _weighted(log, h)
+    base = np.ones(len(log)) if log.weight is None else log.weight
+    w = base * h
+    lead = rule.lead(len(log), (len(rows), float(w.sum()), float(w @ w)))
+    features = numeric_features(log)
+    centre = np.array([np.nanmean(x) if np.isfinite(x).any() else 0.0 for x in features.values()])
+    X = np.array(list(features.values())).reshape(len(centre), -1).T - centre
+    told = population_check(lead, list(features), population_sums(X, base, h), centre)
+    return Population(some, rows, told, learns), rule, h
 
 
-def unclipped(log: Log, folds: int, seed: int) -> Floats:
-    """The probability of each cell, learnt on other folds and as small as it comes, (n, K)."""
+def unclipped(log: Log, folds: int, seed: int) -> tuple[LearntPropensity, Floats]:
+    """A model of the propensity, and what it says of each cell, learnt on other folds and as small
+    as it comes, (n, K).
+    """
     model = LearntPropensity(random_state=seed, clip=FEWEST)
     p: Floats = model.cross_fit(
         features_of(log),
@@ -164,63 +222,73 @@ def unclipped(log: Log, folds: int, seed: int) -> Floats:
         weight=log.weight,
         eligible=log.eligible,
     )
-    return p
+    return model, p
 
 
-def trimmed(log: Log, propensity: Floats, below: float | None) -> tuple[Log, Ints, Check]:
-    """The rows whose open arms all had at least a propensity of ``below``.   propensity: (n, K)."""
-    K = len(log.cell_names)
-    below = SHARE / K if below is None else below
-    least = np.where(propensity > 0, propensity, 1.0).min(axis=1)
-    keep = least >= below
-    counts = np.bincount(log.cells[keep], minlength=K)
+def possible(propensity: Floats, below: float) -> Bools:
+    """Whether every open arm had a propensity of ``below`` or more, (n,).   propensity: (n, K).
+
+    >>> possible(np.array([[0.95, 0.05], [0.5, 0.5], [1.0, 0.0]]), 0.1).tolist()
+    [False, True, True]
+    """
+    return np.asarray(np.where(propensity > 0, propensity, 1.0).min(axis=1) >= below)
+
+
+def overlap_weight(propensity: Floats) -> Floats:
+    """h(x), 1 where the open arms are alike, (n,).   propensity: (n, K).
+
+    >>> overlap_weight(np.array([[0.5, 0.5], [0.9, 0.1], [1.0, 0.0]])).round(2).tolist()
+    [1.0, 0.36, 1.0]
+    """
+    inverse = np.divide(1.0, propensity, out=np.zeros_like(propensity), where=propensity > 0)
+    h: Floats = (propensity > 0).sum(axis=1) ** 2 / inverse.sum(axis=1)
+    return h
+
+
+def _trimmed(log: Log, keep: Floats, below: float) -> tuple[Log, Ints]:
+    """The rows that count, and their numbers.   keep: (n,)."""
+    rows = np.flatnonzero(keep)
+    counts = np.bincount(log.cells[rows], minlength=len(log.cell_names))
     if counts.min() < 2:
         a = int(counts.argmin())
         must = f"have rows where every arm had a propensity of {below:g} or more"
         fix = 'lower trim_below, or say overlap = "weights"'
         raise LogError(f"arm {log.cell_names[a]!r}", must, f"{counts[a]} rows", fix=fix)
-    rows = np.flatnonzero(keep)
-    lead = (
-        f"The answer is for {len(rows):,} of {len(log):,} rows, where every arm had a propensity of"
-        f" {below:g} or more"
-    )
-    return log.take(rows), rows, _named(log, lead, keep.astype(np.float64))
+    return log.take(rows), rows
 
 
-def weighted(log: Log, propensity: Floats) -> tuple[Log, Ints, Check]:
-    """All rows with overlap weights.   propensity: (n, K)."""
-    inverse = np.divide(1.0, propensity, out=np.zeros_like(propensity), where=propensity > 0)
-    h = (propensity > 0).sum(axis=1) ** 2 / inverse.sum(axis=1)  # 1 where open arms are alike
+def _weighted(log: Log, h: Floats) -> tuple[Log, Ints]:
+    """All rows with overlap weights, and their numbers.   h: (n,)."""
     weight = h if log.weight is None else h * log.weight
     name = free_name(COLUMN, log.table.column_names)
     table = log.table.append_column(name, pa.array(weight / weight.mean()))
     roles = replace(log.roles, weight=name)
-    equal = float(weight.sum() ** 2 / (weight @ weight))
-    lead = (
-        f"The answer is for people whom any arm could have reached: rows count by their overlap, as"
-        f" {equal:,.0f} equal ones of {len(log):,}"
-    )
-    return (
-        Log(table, roles, log.space, left_out=log.left_out),
-        np.arange(len(log)),
-        _named(log, lead, h),
-    )
+    return Log(table, roles, log.space, left_out=log.left_out), np.arange(len(log))
 
 
-def _named(log: Log, lead: str, weight: Floats) -> Check:
-    """A check that tells the population by the features in which it differs most from the log."""
-    base = np.ones(len(log)) if log.weight is None else log.weight
+def population_sums(X: Floats, base: Floats, weight: Floats) -> Floats:
+    """Sums over rows of w, w x, w x^2 with their own weights, and of w, w x as they count, by
+    feature where it is there, (5, d).   X: (n, d); base, weight: (n,) their own weights, and how
+    much each counts.
+    """
+    there = np.isfinite(X)
+    x, both = np.where(there, X, 0.0), base * weight
+    return np.stack([base @ there, base @ x, base @ x**2, both @ there, both @ x])
+
+
+def population_check(lead: str, names: Sequence[str], sums: Floats, centre: Floats) -> Check:
+    """A check that tells the population by the features in which it differs most from the log.
+    sums: of `population_sums`, of features from their centre, (d,).
+    """
     rows: list[dict[str, Any]] = []
-    for name, x in numeric_features(log).items():
-        known = ~np.isnan(x)
-        if not known.any() or not (base * weight)[known].sum() > 0:
+    for name, (n, x, xx, n_here, x_here), middle in zip(names, sums.T, centre, strict=True):
+        if not (n > 0 and n_here > 0):
             continue
-        before = float(np.average(x[known], weights=base[known]))
-        after = float(np.average(x[known], weights=(base * weight)[known]))
-        spread = float(np.sqrt(np.average((x[known] - before) ** 2, weights=base[known])))
+        before, after = x / n, x_here / n_here
+        spread = max(float(xx / n - before**2), 0.0) ** 0.5
         if spread > 0:
-            gap = (after - before) / spread
-            rows.append({"feature": name, "here": after, "in all rows": before, "smd": gap})
+            means = {"here": float(middle + after), "in all rows": float(middle + before)}
+            rows.append({"feature": name, **means, "smd": float(after - before) / spread})
     rows.sort(key=lambda row: -abs(row["smd"]))
     apart = [
         f"{row['feature']} {row['here']:,.4g} (in all rows {row['in all rows']:,.4g})"

@@ -25,7 +25,7 @@ from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.study.cross_fit import Swapped, cross_fit, log_folds, with_std_error
 from equipoise.pipeline.study.evaluator import Judge, make_judge
 from equipoise.pipeline.study.policy import PolicyTask, check_policy, make_policy_task
-from equipoise.pipeline.study.population import population_of
+from equipoise.pipeline.study.population import Population, population_of
 from equipoise.pipeline.study.previous import previous_choice
 from equipoise.pipeline.study.propensity import Design, design_of
 from equipoise.pipeline.study.segments import check_segments
@@ -79,11 +79,13 @@ class Study:
     shared: Effects | None = None
 
 
-def make_study(plan: Plan, progress: Progress = silent, log: Log | None = None) -> Study:
+def make_study(
+    plan: Plan, progress: Progress = silent, population: Population | None = None
+) -> Study:
     """Open the log, fit across folds, and set the policy's task; demands are checked before
-    anything is fitted.   log: some rows of the plan's, in its place.
+    anything is fitted.   population: of some rows of the plan's log, in its place.
     """
-    population = population_of(plan, open_log(plan) if log is None else log)
+    population = population_of(plan, open_log(plan)) if population is None else population
     log = population.log
     plan = with_currency(plan, log)
     check_policy(plan.policy, log, plan.report.currency)
