@@ -70,7 +70,8 @@ class Decided(NamedTuple):
 
     effects : of the units.   expected : (n, k) expected costs.   groups : labels (n,) of each
     column that the rule names.   open_to : (n, k) what is open; None: all.   choice : (n,), -1
-    control.   score : (n,) of the best candidate.   ids : (n,) by which draws are made.
+    control.   score : (n,) of the best candidate.   ids : (n,) by which draws are made.   weights :
+    (n, m) of units that count more or less than once; None: all once.
     """
 
     effects: Effects
@@ -80,6 +81,7 @@ class Decided(NamedTuple):
     choice: Ints
     score: Floats
     ids: Any
+    weights: Floats | None
 
 
 @shown
@@ -436,20 +438,22 @@ class Scorer:
         unit = self._unit(table, start)
         ids = _ids(unit)
         effects, expected, groups, past, open_to = self._facts(table, start, ids, known)
+        weights = unit_weights(self.policy, self._importance(table, start))
         decisions = decide(
             self.policy,
             effects,
             cost=expected,
             groups=groups,
             previous=None if past is None else past.previous,
-            weights=unit_weights(self.policy, self._importance(table, start)),
+            weights=weights,
             units=ids,
             eligible=open_to,
         )
         choice = decisions.choice
         if past is not None:
             choice = np.where(past.fixed == NONE, choice, past.fixed)
-        return Decided(effects, expected, groups, open_to, choice, decisions.score, ids), past
+        score = decisions.score
+        return Decided(effects, expected, groups, open_to, choice, score, ids, weights), past
 
     def _facts(
         self, table: pa.Table, start: int, ids: Any, known: Effects | None = None

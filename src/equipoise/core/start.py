@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from equipoise.core import columns
-from equipoise.core.arrays import Bools, Floats
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.column_types import column_type
 from equipoise.core.errors import InputError
 
@@ -39,6 +39,9 @@ class Start:
     half_life_days : float
         After so many days half of what is above 1 is left, > 0.
 
+    labels : tuple of str
+        The groups of units in their start and past it.
+
     Examples
     --------
     >>> start = Start("tenure_days", until=14, factor=2, half_life_days=7)
@@ -47,6 +50,8 @@ class Start:
     >>> Start.from_json(start.to_json()) == start
     True
     """
+
+    labels: ClassVar[tuple[str, str]] = ("in their start", "past their start")
 
     column: str
     until: float
@@ -80,6 +85,21 @@ class Start:
     def is_new(self, tenure: pa.ChunkedArray) -> Bools:
         """Whether each unit is in its start, (n,)."""
         return np.asarray(self._days(tenure, 0) < self.until)
+
+    def codes(self, tenure: pa.ChunkedArray) -> Ints:
+        """Tell which units are in their start and which past it.
+
+        Parameters
+        ----------
+        tenure : pyarrow.ChunkedArray, (n,)
+            Of each unit, in days.
+
+        Returns
+        -------
+        array of int, (n,)
+            The place of each unit's group among ``labels``.
+        """
+        return (~self.is_new(tenure)).astype(np.int64)
 
     def _days(self, tenure: pa.ChunkedArray, first: int) -> Floats:
         what = f"the tenure in {self.column!r}"

@@ -75,6 +75,7 @@ def columns_of(seed: int, n: int = N) -> dict[str, object]:
         "z": z,
         "region": np.array(["north", "south", "west"])[rng.integers(0, 3, n)],
         "w": rng.uniform(0.5, 2, n),
+        "days": rng.integers(0, 60, n),
         "p0": p[:, 0],
         "pa": p[:, 1],
         "pb": p[:, 2],
@@ -98,8 +99,10 @@ WAYS = {
         {"parity": [{"column": "region", "within": 0.02}]},
     ),
     "list": (
-        {"treatment": "arm_lot", "outcomes": ["y_lot"], "design": P.tolist(), "eligible": "open"},
-        {"limits": [{"column": "region", "group": "west", "most": 1.5}]},
+        {"treatment": "arm_lot", "outcomes": ["y_lot"], "design": P.tolist(), "eligible": "open"}
+        | {"features": ["x", "z", "days"]},
+        {"limits": [{"column": "region", "group": "west", "most": 1.5}]}
+        | {"start": {"column": "days", "until": 20, "factor": 3.0, "half_life_days": 10}},
     ),
 }
 
@@ -264,7 +267,8 @@ def test_checks_are_those_of_the_whole_log(ran):
 def test_groups_and_demands_are_of_the_rows_that_judge(ran):
     log, policy = ran.log.take(ran.rows), np.eye(3)[1 + ran.choice]
     expected = ran.given.expected[ran.rows]
-    exact = group_shares(log, ran.judge, policy, expected, ("region",))
+    start = read_scorer(ran.out / "policy").start
+    exact = group_shares(log, ran.judge, policy, expected, ("region",), start)
     for found, want in zip(ran.findings["policy"]["groups"], exact, strict=True):
         assert (found["group"], found["rows"]) == (want["group"], want["rows"])
         assert found["shares"] == pytest.approx(want["shares"])
@@ -277,6 +281,11 @@ def test_groups_and_demands_are_of_the_rows_that_judge(ran):
     budget = BUDGET[ran.way]
     assert (0.93 if ran.way == "propensity" else 0.99) * budget < spend.mean()
     assert spend.mean() <= budget * (1 + 1e-9)
+    new = np.asarray(ran.columns["days"]) < 20
+    if ran.way == "list":
+        assert ran.findings["policy"]["start"]["rows"] == new.sum()
+        treated = ran.choice >= 0
+        assert treated[new[ran.rows]].mean() > 0.05 + treated[~new[ran.rows]].mean()
     region = np.asarray(ran.columns["region"])[ran.rows]
     if ran.way == "propensity":
         assert rows[1]["used"] == pytest.approx(spend[region == "north"].mean())

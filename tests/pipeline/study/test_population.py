@@ -8,6 +8,7 @@ import pytest
 from scipy.special import expit
 
 import equipoise as eq
+from equipoise.core.eligibility import Eligibility
 from equipoise.core.errors import InputError, LogError
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.study.population import overlap_population, population_of, unclipped
@@ -69,6 +70,13 @@ def test_closed_arms_do_not_count():
     h = np.where(shut, 1.0, 4 * e * (1 - e))
     np.testing.assert_allclose(some.log.weight, h / h.mean(), rtol=1e-9)
     assert set(np.flatnonzero(shut)) <= set(overlap_population(closed).rows)
+
+
+@pytest.mark.parametrize("overlap", ["trim", "weights"])
+def test_an_arm_that_other_rows_close_stays_closed(overlap):
+    log, _ = logged(300)
+    log.eligibility = Eligibility((("1", "e"),), propensity=True)
+    assert overlap_population(log, overlap).log.eligibility == log.eligibility
 
 
 def test_learnt_propensities_recover_the_effect_of_the_overlap_population():

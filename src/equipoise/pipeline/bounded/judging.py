@@ -39,6 +39,7 @@ from equipoise.core.columns import plain_table
 from equipoise.core.effects import Effects
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
+from equipoise.core.start import Start
 from equipoise.learners.stacked_levels import Stack
 from equipoise.pipeline.bounded.blocks import add_rows, block_count, row_weights, whole_numbers
 from equipoise.pipeline.bounded.kept import Answer, Arrays
@@ -92,7 +93,7 @@ class Judged:
         Of the sample.
     centre : array, (d,)
         What their values count from.
-    audited : tuple of (str, AuditGroups)
+    audited : tuple of (str, AuditGroups or Start)
         The groups of columns.
     bins : Bins
         Of predicted effects.
@@ -114,7 +115,7 @@ class Judged:
     stack: Stack | None
     features: FeatureMap
     centre: Floats
-    audited: tuple[tuple[str, AuditGroups], ...]
+    audited: tuple[tuple[str, AuditGroups | Start], ...]
     bins: Bins
     bound: float | None
 

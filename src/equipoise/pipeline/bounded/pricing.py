@@ -42,7 +42,7 @@ def counted_metrics(policy: Policy) -> tuple[str, ...]:
 
 def worth_of(policy: Policy, given: Decided) -> Floats:
     """What each candidate is worth to each unit before prices, (n, k)."""
-    return net_value(policy, given.effects, given.groups, cost=given.expected)
+    return net_value(policy, given.effects, given.groups, given.weights, given.expected)
 
 
 def units_priced(policy: Policy, given: Decided, at: Ints) -> UnitPart:

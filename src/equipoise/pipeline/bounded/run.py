@@ -25,13 +25,14 @@ from equipoise.allocation import Allocation
 from equipoise.artifacts.explorer import EXPLORER, write_explorer
 from equipoise.artifacts.policy import Scorer, write_scorer
 from equipoise.core.arrays import Floats, Ints
-from equipoise.core.audit_groups import audit_grouping
+from equipoise.core.audit_groups import AuditGroups, audit_grouping
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
 from equipoise.core.log_checks import numbered_by
 from equipoise.core.periods import period_effects
 from equipoise.core.progress import Progress
 from equipoise.core.snapshot import replacing
+from equipoise.core.start import Start
 from equipoise.data.files import row_count
 from equipoise.data.sources import files_of, source_columns
 from equipoise.pipeline import run_folder as files
@@ -176,7 +177,6 @@ def refuse_unserved(plan: Plan) -> None:
         'a total beside [log] overlap = "trim"': plan.log.overlap == "trim" and _has_total(policy),
         "[log] treatment of several columns": isinstance(plan.log.treatment, tuple),
         "[policy] keep": policy.keep is not None,
-        "[policy] start": policy.start is not None,
         '[policy.limits] model = "own"': any(limit.model == "own" for limit in policy.limits),
     }
     for what, asked in asks.items():
@@ -278,7 +278,12 @@ def judged_of(
     study, log = learnt.study, learnt.study.log
     learnt_by, starts = study.design.learnt, crowd.chances.starts
     whole = whole_of(log)
-    audited = tuple(dict.fromkeys([*log.roles.protected, *study.task.groups]))
+    audited = dict.fromkeys([*log.roles.protected, *study.task.groups])
+    groups: list[tuple[str, AuditGroups | Start]] = [
+        (column, audit_grouping(log, column)) for column in audited
+    ]
+    if study.task.start is not None:
+        groups.append((study.task.start.column, study.task.start))
     held = np.flatnonzero(study.fold == SHIPPED)
     signs = [outcome.sign for outcome in log.roles.outcomes]
     opens = open_to(log)[held, 1:]
@@ -297,7 +302,7 @@ def judged_of(
         stack=None if learnt_by is None else learnt_by.stack(log, study.effects),
         features=whole.features,
         centre=whole.centre,
-        audited=tuple((column, audit_grouping(log, column)) for column in audited),
+        audited=tuple(groups),
         bound=asked[1],
         bins=bins_of(study.effects.take(held), signs, len(log.metrics), opens),
     )

@@ -393,6 +393,9 @@ def _policy(findings: Findings, judgement: Judgement) -> dict[str, Any]:
     if findings["policy"]["carried"] is not None:
         cost = judgement.values[:, :, judged.layout.expected, None]
         facts["carried"] = judgement.means.means(cost)[0].interval
+    if (start := findings["policy"].get("start")) is not None:
+        new = judgement.sums[f"group_counts_{len(judged.audited) - 1}"][0, : judgement.cells]
+        facts["start"] = {**start, "rows": start["rows"] + int(new.sum())}
     if judgement.gap is not None:
         facts["gap"] = judgement.gap
     objective = judgement.weighted(findings["policy"]["weights"])

@@ -43,8 +43,7 @@ def group_shares(
     groups: list[GroupShare] = []
     divided = [(column, *audit_groups(log, column)) for column in columns]
     if start is not None:
-        past = (~start.is_new(log.table[start.column])).astype(np.int64)
-        divided.append((start.column, past, ["in their start", "past their start"]))
+        divided.append((start.column, start.codes(log.table[start.column]), list(start.labels)))
     for column, codes, labels in divided:
         for code, label in enumerate(labels):
             rows = np.flatnonzero(codes == code)

@@ -263,7 +263,9 @@ def _weighted(log: Log, h: Floats) -> tuple[Log, Ints]:
     name = free_name(COLUMN, log.table.column_names)
     table = log.table.append_column(name, pa.array(weight / weight.mean()))
     roles = replace(log.roles, weight=name)
-    return Log(table, roles, log.space, left_out=log.left_out), np.arange(len(log))
+    some = Log(table, roles, log.space, left_out=log.left_out)
+    some.eligibility = log.eligibility  # what other rows close stays closed
+    return some, np.arange(len(log))
 
 
 def population_sums(X: Floats, base: Floats, weight: Floats) -> Floats:
