@@ -186,3 +186,11 @@ def test_the_names_of_version_0_1_0_are_known():
 def test_text_is_no_list_of_levels():
     with pytest.raises(SpaceError, match="levels must be a list; got '123'"):
         Dose(0, 3, levels="123")
+
+
+def test_amounts_of_32_bits_that_came_as_64_since_are_the_same():
+    amounts = np.array([0, 0.1, 0.3], np.float32).astype(np.float64)
+    space = Dose(0, 0.3, levels=[0.1, 0.3])
+    assert space.check(amounts).tolist() == [0.0, 0.1, 0.3]
+    with pytest.raises(SpaceError, match="lie in .*; got 0.300001 at row 0"):
+        space.check([0.300001])

@@ -473,6 +473,21 @@ def test_an_id_that_occurs_twice_in_other_partitions_is_named(ran, table, tmp_pa
             run(plan, tmp_path / "out")
 
 
+@pytest.mark.parametrize("features", [True, False])
+def test_a_role_of_no_column_is_told_with_the_nearest(table, tmp_path, features):
+    plan = written(tmp_path, table.slice(0, 4_000))
+    text = plan.read_text()
+    if not features:
+        text = "\n".join(line for line in text.split("\n") if not line.startswith("features"))
+    for role in ('id = "User"', 'id = "user"\ngroup = "User"'):
+        plan.write_text(text.replace('id = "user"', role))
+        with pytest.raises(LogError, match="'User' must be in the log; .* did you mean 'user'"):
+            run(plan, tmp_path / "out")
+    plan.write_text(text.replace('id = "user"', 'id = "user"\ntext = ["gender"]'))
+    columns = bounded.large_log(read_plan(plan))[0].schema.names
+    assert ("gender" in columns, "visits" in columns) == (True, True)
+
+
 def test_partitions_of_other_columns_and_empty_ones(table, tmp_path):
     plan = written(tmp_path, table)
     odd = tmp_path / "log" / "9.parquet"

@@ -17,6 +17,7 @@ from equipoise.core import columns
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import DataError, LogError
 from equipoise.core.roles import Kind, Roles
+from equipoise.core.suggest import among
 from equipoise.data.read import infer_kind
 from equipoise.pipeline.bounded.kept import ARRAYS, Answer, Kept
 from equipoise.pipeline.bounded.keys import SAMPLE, name_words, unit_draws
@@ -118,18 +119,17 @@ def named_columns(log: LogPlan, every: Sequence[str]) -> tuple[str, ...]:
     """The columns that a plan's log is made of, in the order of the file; all where it names no
     features.
     """
-    if log.features is None:
-        return tuple(every)
     eligible = log.eligible
-    named = [log.treatment, *(log.outcomes or {}), *log.features, log.claimed, log.cost]
+    named = [log.treatment, *(log.outcomes or {}), *(log.features or ()), log.claimed, log.cost]
     named += [*log.propensity, log.action_propensity, log.weight, log.time, log.group, log.id]
-    named += [*(log.protected or ()), *log.nearly_unique]
+    named += [*(log.protected or ()), *log.nearly_unique, *(log.text or ())]
     named += list(eligible.values()) if isinstance(eligible, dict) else [eligible]
-    flat = {name for one in named for name in (one if isinstance(one, tuple) else (one,))}
-    for name in flat - {None}:
-        if name not in every:
-            raise LogError(f"column {name!r}", "be in the log", "no such column")
-    return tuple(name for name in every if name in flat)
+    flat = dict.fromkeys(n for one in named for n in (one if isinstance(one, tuple) else (one,)))
+    for name in flat:
+        if name is not None and name not in every:
+            fix = among(name, every, "columns")
+            raise LogError(f"column {name!r}", "be in the log", "no such column", fix=fix)
+    return tuple(name for name in every if name in flat or log.features is None)
 
 
 def asked_of(plan: Plan, columns_: tuple[str, ...], total: int) -> Asked:

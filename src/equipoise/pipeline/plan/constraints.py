@@ -23,6 +23,7 @@ from equipoise.core.unique_text import is_nearly_unique
 from equipoise.pipeline.plan.schema import FloorPlan, GroupBudget, LimitPlan, ParityPlan, PolicyPlan
 
 Groups = dict[str, NDArray[Any]]
+MOST_NAMES = 20  # that an error lists
 
 
 def weights_of(plan: PolicyPlan, log: Log) -> dict[str, float]:
@@ -138,6 +139,8 @@ def known_name(what: str, name: str, names: tuple[str, ...], where: str) -> None
     """Refuse a name that is not among those there are, and say the nearest."""
     if name in names:
         return
-    raise PlanError(
-        f"{what} {name!r}", f"be one of {', '.join(names)}", repr(name), where, nearest(name, names)
-    )
+    listed = ", ".join(names[:MOST_NAMES])
+    if len(names) > MOST_NAMES:
+        listed += f", ... ({len(names):,} of them)"
+    fix = nearest(name, names)
+    raise PlanError(f"{what} {name!r}", f"be one of {listed}", repr(name), where, fix)
