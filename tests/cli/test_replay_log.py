@@ -154,6 +154,7 @@ def test_wrong_use_is_explained(equipoise, state, tmp_path):
     log = state / "shop-serving" / "log"
     assert "the day must be one of a journal" in equipoise("replay", log, "2026-11-01").line
     assert "the day, or a service's log, must be named" in equipoise("replay", tmp_path).line
+    assert "--window must go with --against" in equipoise("replay", log, "--window", "1d").line
     assert "must be there for replay" in equipoise("replay", log, "--policy", tmp_path).line
     said = equipoise("replay", log, "--against", "nobody")
     assert "another policy must be a snapshot or a run; got 'nobody'" in said.line

@@ -28,9 +28,12 @@ def test_a_new_token_is_one_that_the_service_reads(equipoise):
     [
         ([], "a service must have a run or a --state"),
         (["--new-token", "sing"], "the scopes of a token must be of decide"),
-        (["nowhere"], "nowhere"),
+        (["nowhere"], "a run must be a folder; got none at nowhere"),
+        (["."], "a run must have a policy; got none at ."),
+        (["--state", "{}", "--config", "s.toml"], "serve.log.path must be a known key"),
+        (["--state", "{}", "--config", "s.toml"], "keys: durability, roll_bytes"),
         (["--state", "nowhere", "--host", "0.0.0.0"], "--new-token decide,reward"),
-        (["--state", "{}", "--port", "70000"], "serve.port must"),
+        (["--state", "{}", "--port", "70000"], "serve.port must be less than or equal to 65535"),
         (["--state", "{}", "--config", "no.toml"], "the settings must be readable TOML"),
         (["--state", "{}"], "a service must have a live snapshot"),
     ],
@@ -40,10 +43,12 @@ def test_what_it_cannot_serve_is_said_in_one_line(
 ):
     monkeypatch.delenv("EQUIPOISE_TOKENS", raising=False)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.toml").write_text("[serve.log]\npath = '../..'\n")
     given = [word.format(tmp_path / "state") for word in arguments]
     said = equipoise("serve", "--port", "0", *given)
     assert said.code == 2
     assert words in said.line
+    assert [path.name for path in tmp_path.iterdir()] == ["s.toml"], "nothing is left"
 
 
 def test_without_the_extra_it_says_how_to_get_it(equipoise, monkeypatch):

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from equipoise.core.errors import DataError
+from equipoise.data import folders
 from equipoise.data.sources import (
     files_of,
     read_source,
@@ -143,6 +144,19 @@ def test_what_programs_leave_beside_is_left_out(tmp_path):
         put(tmp_path / name.removesuffix(".crc"), some(1)) if "=" not in name else None
     (tmp_path / "d.parquet").rename(tmp_path / "d.parquet.crc")
     assert labels(tmp_path) == ["a.parquet"]
+
+
+def test_a_folder_of_much_else_is_not_walked_to_its_end(tmp_path, monkeypatch):
+    """As ../.. of a plan may be."""
+    monkeypatch.setattr(folders, "OTHERS", 20)
+    put(tmp_path / "a.parquet", some(2))
+    for i in range(30):
+        (tmp_path / f"b{i:02d}.txt").touch()
+    with pytest.raises(DataError, match="be that of a log; got 22 files, 1 of them .* and more"):
+        files_of(tmp_path)
+    for i in range(4):
+        put(tmp_path / f"a{i}.parquet", some(2))
+    assert len(labels(tmp_path)) == 5
 
 
 @pytest.mark.parametrize("name", ["ünï 漢字", "a b#1 100%", "?version", "[x]", "it's"])

@@ -117,9 +117,10 @@ def options(
 def _show_compiling() -> None:
     """On stderr: that kernels are being compiled, which nobody would guess from a long wait."""
     logger = logging.getLogger("equipoise.core.kernels")
-    if not logger.handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("equipoise: %(message)s"))
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
+    for earlier in [*logger.handlers]:  # of another call, whose stderr may be closed
+        logger.removeHandler(earlier)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("equipoise: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False

@@ -49,8 +49,11 @@ def replay(
         typer.Option("--config", help="The service's TOML file: windows of rewards, for a value."),
     ] = None,
     window: Annotated[
-        str, typer.Option("--window", help="Of every reward that the file does not name.")
-    ] = "28d",
+        str | None,
+        typer.Option(
+            "--window", help="Of every reward that the file does not name; by default 28d."
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Decide a recorded day, or a service's decisions, again and compare every bit; or explain what
@@ -80,6 +83,9 @@ def replay(
     from equipoise.cli import replay_log
     from equipoise.core.errors import InputError
 
+    if against is None and (config is not None or window is not None):
+        got, fix = "--config" if config is not None else "--window", "name another policy, too"
+        raise InputError(got, "go with --against a policy", "none", str(journal), fix)
     if replay_log.is_log(journal):
         if day is not None:
             fix = "leave it out: a service's log is decided again as a whole"
@@ -87,7 +93,7 @@ def replay(
         if against is None:
             replay_log.replay(journal, policy, json)
         else:
-            replay_log.compare(journal, policy, against, config, window, json)
+            replay_log.compare(journal, policy, against, config, window or "28d", json)
     elif day is None:
         got = "none" if journal.is_dir() else "no such folder"
         fix = "name the folder of a service's log, with its .eqlog files; or a journal and a day"

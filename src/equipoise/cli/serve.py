@@ -79,8 +79,7 @@ def serve(
         return
     from equipoise.cli.show import progress
     from equipoise.core.errors import InputError
-    from equipoise.serving.app.publishing import make_live, must_be_writable
-    from equipoise.serving.app.run import serve as serve_until_stopped
+    from equipoise.serving.app.publishing import make_live, must_be_writable, must_have_policy
     from equipoise.serving.app.settings import Launch
 
     if run is None and state is None:
@@ -92,10 +91,13 @@ def serve(
     launch = Launch(str(place), "" if config is None else str(config), given, empty)
     if "policy" not in launch.settings().config.model_fields_set:
         given["policy"] = policy_of(place)
+    must_have_policy(place, run)
     must_be_writable(place)
     if run is not None:
         with progress(quiet) as told:
             make_live(place, run, units, id, told)
+    from equipoise.serving.app.run import serve as serve_until_stopped
+
     serve_until_stopped(launch, lambda address, settings: show(address, settings, place))
 
 

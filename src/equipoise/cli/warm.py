@@ -114,12 +114,14 @@ def _fit(name: str) -> None:
 
 
 def _serve_one() -> None:
-    """A decision on one unit by a rule that draws, and a request, where there is a service."""
+    """A decision on one unit by a rule that draws, alone and in a table, as a snapshot tries itself
+    when it is loaded; a paced one; and a request, where there is a service.
+    """
     from contextlib import suppress
 
     import numpy as np
 
-    from equipoise.allocation import budget
+    from equipoise.allocation import budget, group_budget
     from equipoise.artifacts.costs import Costs
     from equipoise.artifacts.model import Model
     from equipoise.artifacts.policy import Scorer
@@ -127,17 +129,23 @@ def _serve_one() -> None:
     from equipoise.core.features import FeatureMap
     from equipoise.core.policy import Policy
     from equipoise.estimators import BoostedTrees, TLearner
+    from equipoise.operations.pacing import Pacer, PacingPlan
 
     X, treatment = {"x": np.arange(60.0) % 7}, np.arange(60) % 2
     features = FeatureMap().fit(X)
     learner = TLearner(BoostedTrees(5, min_child_samples=5))
     learner.fit(features.transform(X), X["x"] * treatment, treatment=treatment)
-    demands, prices = (budget(1.0).demand,), (0.1,)
-    policy = Policy(("1",), "0", ("y",), (1.0,), demands, prices, tie_penalty=0.01)
-    scorer = UnitScorer(Scorer(Model(features, learner), Costs((2.0,)), policy))
-    facts = scorer.facts({"x": 3.0})
+    demands = (budget(1.0).demand, group_budget("town", "Oslo", 1.0).demand)
+    policy = Policy(("1",), "0", ("y",), (1.0,), demands, (0.1, 0.2), tie_penalty=0.01)
+    whole = Scorer(Model(features, learner), Costs((2.0,)), policy)
+    scorer = UnitScorer(whole)
+    unit: dict[str, str | float] = {"x": 3.0, "town": "Oslo"}
+    facts = scorer.facts(unit)
     scorer.decide("unit", facts)
     scorer.rule.chances(facts, "unit")
+    whole.assign({name: [value] for name, value in unit.items()})
+    one = np.ones((1, 1))
+    Pacer(1.0, PacingPlan((1.0,), 1.0, 0.0), [1.0, 2.0]).seen(one, one, 0.0)
     with suppress(ImportError):
         from equipoise.serving.app.strict_json import key_twice
 

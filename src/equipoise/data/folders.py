@@ -26,19 +26,27 @@ from equipoise.data.tables import DELTA, ICEBERG, LOGS, METADATA, WHOLE_TABLE
 
 PATTERN = re.compile(r"[*?\[]")
 WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")  # as a whole number is written, and fits 64 bits
+OTHERS, SHARE = (
+    10_000,
+    10,
+)  # files that are no log: more, of each one that is, and all is not walked
 NOTHING = "__HIVE_DEFAULT_PARTITION__"  # a missing value in the name of a folder
 
 
 def files_below(folder: str) -> list[Stored]:
     """The files of a folder on this machine or behind an address, in the order of their names."""
     names = below(folder) if is_address(folder) else map(str, _walked(Path(folder)))
-    logs = []
-    for name in names:
+    logs: list[str] = []
+    for seen, name in enumerate(names, 1):
         parts = parts_below(folder, name)
         if _table_of(name) is not None:
             raise DataError("a folder of files", "hold no table", name, folder, WHOLE_TABLE)
         if _is_log(parts, name):
             logs.append(name)
+        if seen - len(logs) > max(OTHERS, SHARE * len(logs)):
+            got = f"{seen:,} files, {len(logs):,} of them Parquet, CSV or TSV, and more"
+            fix = "name the folder that holds the log and little else"
+            raise DataError("a folder of files", "be that of a log", got, folder, fix)
     return keyed(folder, logs)
 
 

@@ -5,6 +5,7 @@ All of it is valid or none of it is taken.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from equipoise.core.durations import nanoseconds
 from equipoise.core.errors import InputError
+from equipoise.core.suggest import among
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -20,7 +22,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Strict(BaseModel):
     """A table without unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class RewardWindow(Strict):
@@ -190,7 +192,7 @@ class ServeConfig(Strict):
     '127.0.0.1'
     """
 
-    policy: str = "policy"
+    policy: str = Field(default="policy", min_length=1)
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)
     workers: int = Field(default=1, ge=1, le=256)
@@ -204,6 +206,16 @@ class ServeConfig(Strict):
     budget: BudgetConfig | None = None
     rewards: dict[str, RewardWindow] = {}
     monitors: MonitorConfig = MonitorConfig()
+
+
+TABLES: dict[str, type[Strict]] = {
+    "store": StoreConfig,
+    "log": LogConfig,
+    "limits": LimitsConfig,
+    "budget": BudgetConfig,
+    "rewards": RewardWindow,
+    "monitors": MonitorConfig,
+}
 
 
 def read_config(path: Path | str) -> ServeConfig:
@@ -233,15 +245,24 @@ def read_config(path: Path | str) -> ServeConfig:
     return config_of(plain.get("serve", {}), str(path))
 
 
+def _wrong(first: Any, where: str) -> InputError:
+    """What pydantic says of a key, in our grammar."""
+    path = [str(part) for part in first["loc"]]
+    table = TABLES.get(path[0], ServeConfig) if len(path) > 1 else ServeConfig
+    key = ".".join(["serve", *path])
+    if first["type"] == "extra_forbidden":
+        fix = among(path[-1], tuple(table.model_fields), "keys")
+        return InputError(key, "be a known key", "an unknown one", where, fix)
+    must = re.sub("^input should (be )?", "be ", first["msg"][:1].lower() + first["msg"][1:])
+    return InputError(key, must, first["input"], where)
+
+
 def config_of(plain: dict[str, Any], where: str = "") -> ServeConfig:
     """The settings that a ``[serve]`` table gives."""
     try:
         config = ServeConfig.model_validate(plain)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(["serve", *(str(part) for part in first["loc"])])
-        fix = f"known keys: {', '.join(ServeConfig.model_fields)}"
-        raise InputError(key, first["msg"].lower(), first["input"], where, fix) from error
+        raise _wrong(error.errors()[0], where) from error
     lengths = {"log.keep": config.log.keep, "log.erase_within": config.log.erase_within}
     lengths |= {f"rewards.{name}.window": own.window for name, own in config.rewards.items()}
     for key, text in {**lengths, "monitors.delay": config.monitors.delay}.items():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+MOST = 3.4e38  # of a number in a request: products and sums of such ones are finite
+Number = Annotated[float, msgspec.Meta(ge=-MOST, le=MOST)]
 Value = str | float | bool | None
 
 
@@ -37,11 +39,11 @@ class DecideRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     unit: str
     features: dict[str, Value] | None = None
-    effects: list[list[float]] | None = None
-    errors: list[list[float]] | None = None
-    cost: list[float] | None = None
+    effects: list[list[Number]] | None = None
+    errors: list[list[Number]] | None = None
+    cost: list[Number] | None = None
     previous: str | None = None
-    weights: dict[str, float] | None = None
+    weights: dict[str, Number] | None = None
     request: dict[str, float] | None = None
     key: str | None = None
     dry_run: bool = False
@@ -147,7 +149,7 @@ class RewardRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     decision: str
     name: str
-    value: float
+    value: Number
     at: float | None = None
     op: Literal["add", "set"] = "add"
     key: str | None = None

@@ -4,6 +4,7 @@ spent.
 
 from __future__ import annotations
 
+import os
 import resource
 from contextlib import ExitStack, contextmanager
 
@@ -12,11 +13,13 @@ from fixtures.served import SECOND, Purse, World
 
 from equipoise.serving.config import BudgetConfig, RewardWindow, ServeConfig
 from equipoise.serving.engine import shared as shared_module
+from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.history import decision_status
 from equipoise.serving.engine.refill import refill
 from equipoise.serving.engine.tables import HOUR
 from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.log.segments import frame_of
+from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.messages import ExposureRequest
 from equipoise.serving.records import Context, ExposureRecord, RewardRecord, SpendRecord
 
@@ -130,6 +133,38 @@ def test_a_claim_is_spent_whenever_its_worker_dies(world, decision, monkeypatch,
     assert sums(again, decision) == {"claimed": (1.0, 1)}
     assert spent(again) == [ALL]
     again.close()
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_what_a_dead_worker_wrote_comes_before_the_end_of_the_window(
+    world, decision, monkeypatch, read
+):
+    """Another worker would have given the money back, and the book have said less than the log."""
+    dies_in(monkeypatch, world.log, "append")
+    with pytest.raises(Killed):
+        world.reward(decision, "claimed", key="a")
+    monkeypatch.undo()
+    os.close(world.log.log._own)  # as its process ends
+    world.log.log._own = -1
+    log = DecisionLog(world.folder / "log", 1, clock=world.time)
+    parts = {"seed": 11, "clock": world.time, "budget": Purse(9.0)}
+    other = Engine(world.live, CONFIG, log, world.shared, **parts)
+    world.ns += 2 * DAY + 2 * SECOND
+    for _ in range(2):
+        other.tick(world.ns)
+        assert [one.spent for one in world.records(SpendRecord)] == [ALL]
+    assert other.budget.settled == []
+    if read:
+        log.close()
+        again = restarted(world)
+        assert not again.shared.holds(bytes.fromhex(decision))
+        assert spent(again) == [ALL]
+        again.close()
+        return
+    other.tick(world.ns + HOUR)  # nobody starts it again
+    assert [one.spent for one in world.records(SpendRecord)] == [ALL, SENT]
+    log.close()
+    world.close()
 
 
 @pytest.mark.parametrize("key", ["a", None])

@@ -206,6 +206,27 @@ def test_a_policy_is_valued_on_the_log_of_another(explored):
     assert compare_policies(folder / "log", snapshots.get, same, now=LATER).effective > 0.5
 
 
+def test_decisions_for_which_nothing_was_drawn_are_compared_too(tmp_path):
+    """As of a service without exploration, and of one that began to explore later."""
+    live = loaded("a", policy=with_(prices=(0.1,)))
+    world, rng = World(tmp_path, ServeConfig(), live=live), np.random.default_rng(1)
+    for number, one in enumerate(rng.uniform(-1, 1, 300).tolist()):
+        if number == 100:
+            world.engine.configure(ServeConfig(explore=0.6))
+        answer = world.decide(f"unit {number}", features={"worth": one})
+        world.reward(answer.decision, value=TRUTH[answer.candidate] + rng.normal())
+        if number == 80:
+            first = compare_policies(tmp_path / "log", {live.id: live}.get, live, now=LATER)
+    world.close()
+    assert (first.told, first.changed, first.effective) == (True, 0, 1.0)
+    value = first.values["sales"]
+    assert value["gain"] == pytest.approx([0.0, 0.0, 0.0], abs=1e-12)
+    assert value["ips"][0] == pytest.approx(value["logged"][0])
+    later = compare_policies(tmp_path / "log", {live.id: live}.get, live, now=LATER)
+    assert later.effective > 0.5
+    assert later.values["sales"]["dr"][1] < later.values["sales"]["dr"][2]
+
+
 def test_no_value_is_told_where_the_log_says_too_little(everything):
     folder, snapshots = everything
     windows = {"sales": RewardWindow()}

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -19,15 +20,20 @@ from fixtures.units import FEATURES, unit_table
 from sklearn.linear_model import LinearRegression
 
 from equipoise.allocation.compiled_rule import CompiledRule
+from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.policy import read_scorer, write_scorer
 from equipoise.artifacts.staying import Staying
 from equipoise.artifacts.unit_scorer import UnitScorer
+from equipoise.core.column_types import ColumnType
 from equipoise.core.errors import InputError, SnapshotError
+from equipoise.core.limits import Limit
+from equipoise.core.start import Start
 from equipoise.data import read_log
 from equipoise.estimators import BoostedTrees, Bootstrapped, TLearner
 from equipoise.neural.piecewise_linear import Inputs
 from equipoise.neural.request_weights import NAMES, Weigher
 from equipoise.pipeline import honest_policy
+from equipoise.serving.app.publishing import example_request
 from equipoise.serving.engine.weight_net import read_weight_net
 from equipoise.serving.errors import ConflictError
 from equipoise.serving.snapshots import self_test
@@ -386,6 +392,39 @@ def test_other_machines_follow_redis(state, ids, redis_server, tmp_path):
 def test_an_id_is_no_path(state, id):
     with pytest.raises(InputError, match="the id of a snapshot must be 64 hex digits"):
         load_snapshot(state, id)
+
+
+AGE = ColumnType("number", "int64")
+
+
+@pytest.mark.parametrize("key", ["member", "age", "since", "start", "cost"])
+def test_a_policy_is_tried_whatever_its_keys_are(shipped, tmp_path, key):
+    """True or false, whole numbers and times among its groups, without units known ahead."""
+    types = replace(shipped.scorer.columns, types=shipped.scorer.columns.types | {"age": AGE})
+    limits = {"member": "true", "age": "7", "since": "2026-01-01"}
+    scorer = replace(shipped.scorer, columns=types)
+    if key in limits:
+        scorer = replace(scorer, limits=(Limit(key, limits[key], ("1",)),))
+    elif key == "start":
+        scorer = replace(scorer, start=Start("age", until=30, factor=3, half_life_days=7))
+    else:
+        scorer = replace(scorer, costs=Costs((1.0,), column="age"))
+    write_scorer(tmp_path / "policy", scorer, plan="")
+    state = tmp_path / "state"
+    with closing(load_snapshot(state, build_snapshot(state, tmp_path / "policy"))) as loaded:
+        assert loaded.self_test == (64, 0)
+    publish(state, loaded.id, by="ann")
+    asked = json.loads(example_request(state)[2])
+    assert UnitScorer(scorer).facts(asked["features"]).values.shape == (1, 1)
+
+
+def test_a_policy_that_nothing_can_be_drawn_for_is_published_untried(
+    shipped, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(self_test, "drawn_units", lambda scorer: None)
+    id = build_snapshot(tmp_path / "state", shipped.folder)
+    with closing(load_snapshot(tmp_path / "state", id)) as loaded:
+        assert loaded.self_test == (0, 0)
 
 
 def test_a_policy_with_bootstrapped_errors_can_be_published(tmp_path):

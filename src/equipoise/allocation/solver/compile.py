@@ -108,8 +108,9 @@ class Rows:
     @cached_property
     def _by_code(self) -> tuple[Ints, Ints]:
         """The rows that count each code, in order: start (G + 1,), row (e,)."""
-        codes, row = np.nonzero(self.support.T)
-        return np.searchsorted(codes, np.arange(self.coefficient.shape[1] + 1)), row
+        codes, row = np.nonzero(self.support.T)  # two columns of one array
+        start = np.searchsorted(codes, np.arange(self.coefficient.shape[1] + 1))
+        return start, np.ascontiguousarray(row)
 
     def only(self, indices: Sequence[int]) -> Rows:
         """Some of the rows."""

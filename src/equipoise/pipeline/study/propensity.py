@@ -142,16 +142,18 @@ def design_in_python(log: Log, undesigned: str, seed: int) -> tuple[LearntPropen
 
 
 def with_own(propensity: Floats, cell: Ints, own: Floats) -> Floats:
-    """Probabilities (n, K) with that of each row's own cell as logged, (n,), the others in
-    proportion.
+    """Probabilities (n, K) with that of each row's own cell as logged, (n,), or all but 1, the
+    others in proportion.
 
     >>> with_own(np.array([[0.5, 0.25, 0.25]]), np.array([1]), np.array([0.4])).tolist()
     [[0.4, 0.4, 0.2]]
+    >>> bool(with_own(np.array([[0.5, 0.5]]), np.array([0]), np.array([1.0])).max() < 1)
+    True
     """
     rows = np.arange(len(cell))
     rest = np.maximum(1 - own, LEAST_REST) / (1 - propensity[rows, cell])
     out: Floats = propensity * rest[:, None]
-    out[rows, cell] = own
+    out[rows, cell] = np.minimum(own, 1 - LEAST_REST)
     return out
 
 

@@ -19,6 +19,7 @@ from equipoise.serving.app.views import reply
 from equipoise.serving.engine import operator
 from equipoise.serving.engine.controls import Control, set_shares
 from equipoise.serving.engine.recent import unit_hash
+from equipoise.serving.messages import Number
 from equipoise.serving.snapshots.audit import read_audit
 from equipoise.serving.snapshots.publish import promote, publish, rollback
 from equipoise.serving.snapshots.state import State
@@ -106,7 +107,7 @@ class PricesRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         Of "holdout", "share" and "explore", in [0, 1].
     """
 
-    prices: dict[str, float] | None | msgspec.UnsetType = msgspec.UNSET
+    prices: dict[str, Number] | None | msgspec.UnsetType = msgspec.UNSET
     shares: dict[str, float] = {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -12,7 +13,29 @@ from equipoise.core.errors import DataError, SnapshotError
 from equipoise.core.progress import Progress, silent
 from equipoise.core.snapshot import verify_snapshot
 from equipoise.serving.snapshots.channels import Channels
-from equipoise.serving.snapshots.state import SHOWN, State
+from equipoise.serving.snapshots.state import SHOWN, State, policy_folder
+
+
+def must_have_policy(state: Path, run: Path | None) -> None:
+    """Refuse a service without anything to decide by, before its folder is made.
+
+    Parameters
+    ----------
+    state : Path
+        The service's folder.
+    run : Path or None
+        What is to be served; None: what is live.
+
+    Raises
+    ------
+    EquipoiseError
+        Saying what is not there.
+    """
+    if run is not None:
+        policy_folder(run)
+    elif Channels(state).live() is None:
+        fix = "publish a run: `equipoise serve RUN` does it where there is none"
+        raise DataError("a service", "have a live snapshot", "none", str(state), fix)
 
 
 def must_be_writable(state: Path) -> None:
@@ -120,4 +143,6 @@ def _plain(value: Any) -> Any:
     """A value of a table as JSON has it."""
     if isinstance(value, float):
         return float(f"{value:.4g}") if math.isfinite(value) else None
+    if isinstance(value, timedelta):
+        return f"PT{value.total_seconds():g}S"
     return value if value is None or isinstance(value, str | bool | int) else str(value)

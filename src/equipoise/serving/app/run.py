@@ -11,6 +11,7 @@ SIGHUP             settings again: all of them, or none; a worker that is replac
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -183,6 +184,11 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             sock.bind((host, port))
         except OSError as error:
             got = error.strerror or str(error)
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                fix = "name one as 127.0.0.1, ::1 or 0.0.0.0"
+                raise DataError(
+                    "the host", "be an address of this machine", got, host, fix
+                ) from error
             fix = "choose another one by --port; 0 takes any that is free"
             raise DataError(f"port {port}", "be free", got, host, fix) from error
         sock.listen(BACKLOG)

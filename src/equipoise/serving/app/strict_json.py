@@ -179,6 +179,8 @@ WORDS = (
     (r"Object missing required field `(.*)`", "{0}", "be there", "no such key"),
     (r"Object contains unknown field `(.*)`", "{0}", "be a known key", "an unknown one"),
     (r"Expected `(.*)`, got `(.*)`", "the value", "be {0}", "{1}"),
+    (r"Expected `float` <= (.*)", "the number", "be at most {0}", "a larger one"),
+    (r"Expected `float` >= (.*)", "the number", "be at least {0}", "a smaller one"),
     (r"Number out of range", "the number", "fit in float64", "a larger one"),
     (r"Invalid enum value (.*)", "the value", "be one of those listed", "{0}"),
 )

@@ -33,7 +33,7 @@ from equipoise.serving.engine.refill import refill
 from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.errors import ConflictError
 from equipoise.serving.ledger.redis_book import REDIS
-from equipoise.serving.log.segments import unended
+from equipoise.serving.log.segments import segments_of, unended
 from equipoise.serving.log.upkeep import keep_up
 from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.messages import DecideAnswer, DecideRequest
@@ -118,10 +118,12 @@ class Worker:
 
     def _adopt(self) -> None:
         """End what workers left who died in slots that nobody has taken since: there may be fewer
-        workers now, or one took a lower slot.
+        workers now, or one took a lower slot; also where somebody had begun, and failed or died.
         """
-        log = self.state / "log"
-        for slot in unended(log):
+        log, shared = self.state / "log", self.engine.shared
+        last = {segment.slot: segment.writer for segment in segments_of(log)}
+        begun = {slot for slot, writer in last.items() if not shared.is_taken_over(writer)}
+        for slot in sorted(begun.union(unended(log))):
             try:
                 with closing(DecisionLog(log, slot, self.config.log)):
                     settle_dead(self.state, self.config, slot)
@@ -134,8 +136,7 @@ class Worker:
     def _live(self) -> CompiledSnapshot:
         channel = self.channels.live()
         if channel is None:
-            fix = "publish a run: `equipoise serve RUN` does it where there is none"
-            raise DataError("a service", "have a live snapshot", "none", str(self.state), fix)
+            raise DataError("a service", "have a live snapshot", "none", str(self.state))
         self._in_force.append(self.load(channel.snapshot))
         return self._in_force[0]
 

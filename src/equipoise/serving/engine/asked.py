@@ -11,7 +11,6 @@ import numpy as np
 from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
-from equipoise.core.features import LARGEST
 from equipoise.core.suggest import among
 from equipoise.serving.engine.chance import NEW
 from equipoise.serving.engine.part import Part
@@ -59,16 +58,6 @@ def check_text(text: str, what: str) -> None:
         raise InputError(what, "be text", "half of a surrogate pair")
 
 
-def check_size(number: float, what: str) -> None:
-    """Refuse a number of which products and sums may be infinite, and which no JSON has then.
-
-    >>> check_size(3.4e38, "a weight")
-    """
-    if not -LARGEST <= number <= LARGEST:
-        must = "be finite" if not isfinite(number) else f"lie within {LARGEST:.3g} of 0"
-        raise InputError(what, must, number)
-
-
 def _check_weights(request: DecideRequest, live: Part) -> None:
     named = request.weights or {}
     if request.request is not None:
@@ -78,7 +67,8 @@ def _check_weights(request: DecideRequest, live: Part) -> None:
         if name not in live.weights:
             fix = among(name, tuple(live.weights), "metrics")
             raise InputError("weights", "name metrics of the policy", repr(name), fix=fix)
-        check_size(weight, f"the weight of {name!r}")
+        if not isfinite(weight):
+            raise InputError(f"the weight of {name!r}", "be finite", weight)
 
 
 def request_facts(request: DecideRequest, part: Part, features: Mapping[str, Any]) -> UnitFacts:
@@ -128,9 +118,9 @@ def cost_of(request: DecideRequest, part: Part) -> Floats | None:
     if request.cost is None:
         return None
     k = len(part.cells) - 1
-    if len(request.cost) != k or not all(0 <= c <= LARGEST for c in request.cost):
-        must = f"be {k} amounts from 0 to {LARGEST:.3g}, one a candidate"
-        raise InputError("cost", must, request.cost[: k + 1])
+    if len(request.cost) != k or not all(isfinite(c) and c >= 0 for c in request.cost):
+        must = f"be {k} finite amounts >= 0, one a candidate"
+        raise InputError("cost", must, request.cost)
     return np.array(request.cost, np.float64)
 
 
@@ -155,5 +145,6 @@ def _matrix(name: str, rows: list[list[float]] | None, shape: tuple[int, int]) -
         must = f"have shape (candidates, metrics) = {shape}"
         raise InputError(name, must, got)
     matrix = np.array(given, np.float64)
-    check_size(float(matrix.flat[np.abs(matrix).argmax()]), name)
+    if not np.isfinite(matrix).all():
+        raise InputError(name, "be finite", "a number that is not")
     return matrix

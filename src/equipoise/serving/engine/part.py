@@ -13,7 +13,6 @@ from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import EquipoiseError, InputError
-from equipoise.core.features import LARGEST
 from equipoise.core.suggest import among
 from equipoise.serving.engine.chance import Rule
 from equipoise.serving.engine.weight_net import WeightNet
@@ -224,7 +223,7 @@ def priced(policy: Any, prices: Mapping[str, float]) -> tuple[float, ...]:
     policy : Policy
         With demands.
     prices : mapping of str to float
-        By demand, from 0 to 3.4e38.
+        By demand, finite and >= 0.
 
     Returns
     -------
@@ -234,16 +233,15 @@ def priced(policy: Any, prices: Mapping[str, float]) -> tuple[float, ...]:
     Raises
     ------
     InputError
-        Where a name is no demand's, or a price is none.
+        Where a name is no demand's, or a price is below 0.
     """
     names = [demand.name for demand in policy.demands]
     for name, price in prices.items():
         if name not in names:
             fix = among(name, tuple(names), "demands")
             raise InputError("a price", "name a demand of the policy", repr(name), fix=fix)
-        if not 0 <= price <= LARGEST:
-            must = f"be a number from 0 to {LARGEST:.3g}"
-            raise InputError(f"the price of {name!r}", must, price)
+        if not 0 <= price < float("inf"):
+            raise InputError(f"the price of {name!r}", "be a finite number >= 0", price)
     return tuple(
         float(prices.get(name, old)) for name, old in zip(names, policy.prices, strict=True)
     )

@@ -9,22 +9,23 @@ What is told stands in the log, where also those join it who read the logs of al
 
 A reward of the metric that says that an offer was taken settles what the decision reserved, with
 one write to the log; it is late by its arrival.  Where none comes by the end of its window, the
-offer was not taken.  Where nodes share the book, such a claim of another node's decision is handed
-over to that node before it is answered.
+offer was not taken; while a worker is dead whose log nobody has read, that waits, for an hour at
+most: it may have written a claim that no table has yet.  Where nodes share the book, such a claim
+of another node's decision is handed over to that node before it is answered.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container
-from math import isnan
+from math import isfinite, isnan
 from typing import Any
 
 from equipoise.core.durations import nanoseconds
 from equipoise.core.errors import InputError
 from equipoise.core.suggest import among
 from equipoise.serving.config import RewardWindow, ServeConfig
-from equipoise.serving.engine.asked import check_size, check_text
+from equipoise.serving.engine.asked import check_text
 from equipoise.serving.engine.recent import add_reward, exposure_name, id_of, key_name, time_of
 from equipoise.serving.engine.shared import Early, SharedState, Waiting, waiting_name
 from equipoise.serving.engine.tables import HOUR
@@ -270,20 +271,30 @@ class Rewards:
                 continue
             for one in self.shared.waiting_for(id):  # it came in time
                 self._late_join(one)
-            self.settle(id, False, now_ns)
+            patient = over - time_of(id) < PATIENCE
+            self.settle(id, False, now_ns, patient)
 
-    def settle(self, id: bytes, taken: bool, now_ns: int) -> None:
-        """Say what the money that a decision reserved came to; the first word on it counts."""
+    def settle(self, id: bytes, taken: bool, now_ns: int, patient: bool = False) -> None:
+        """Say what the money that a decision reserved came to; the first word on it counts.
+        ``patient`` as of `SharedState.settling`.
+        """
         if self.budget is not None:
             with Appended(self.sink) as log:
-                self._settle(self.budget, id, taken, now_ns, log)
+                self._settle(self.budget, id, taken, now_ns, log, patient=patient)
 
     def _settle(
-        self, budget: Budget, id: bytes, taken: bool, ns: int, log: Appended, *before: Record
+        self,
+        budget: Budget,
+        id: bytes,
+        taken: bool,
+        ns: int,
+        log: Appended,
+        *before: Record,
+        patient: bool = False,
     ) -> None:
         """Likewise; what came before it is logged in the same write."""
         spends = []
-        with self.shared.settling(id) as held:
+        with self.shared.settling(id, patient) as held:
             if held is not None:
                 spent = held.amount if taken else held.sent
                 spends.append(SpendRecord(id, ns, held.lease, held.amount, spent))
@@ -305,7 +316,8 @@ class Rewards:
         if request.name not in names:
             fix = among(request.name, sorted(names), "metrics")  # type: ignore[call-overload]
             raise InputError("a reward", "be of a known metric", repr(request.name), fix=fix)
-        check_size(request.value, f"the reward {request.name!r}")
+        if not isfinite(request.value):
+            raise InputError(f"the reward {request.name!r}", "be finite", request.value)
         if request.key is not None:
             check_text(request.key, "key")
         if request.op not in OPS:

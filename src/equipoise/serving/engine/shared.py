@@ -18,6 +18,7 @@ from equipoise.serving.engine.idempotency import Idempotency
 from equipoise.serving.engine.recent import ID, Recent, key_name, time_of
 from equipoise.serving.engine.tables import Table, starting
 from equipoise.serving.errors import LogUnavailable
+from equipoise.serving.log.writer import unread
 from equipoise.serving.messages import RewardRequest
 from equipoise.serving.records import RewardRecord
 
@@ -125,6 +126,11 @@ class SharedState:
         with self.open.write() as change:
             change.put(WRITER + writer[:SLOT], writer[SLOT:])
 
+    def is_taken_over(self, writer: bytes) -> bool:
+        """Whether a writer has its slot by the last word on it."""
+        with self.open.read() as change:
+            return bool(change.get(WRITER + writer[:SLOT]) == writer[SLOT:])
+
     def _is_dead(self, writer: bytes) -> bool:
         """Whether a later writer took the slot over."""
         with self.open.read() as change:
@@ -151,13 +157,20 @@ class SharedState:
                 change.put(HELD + id, _encode(held), overwrite=False)
 
     @contextmanager
-    def settling(self, id: bytes) -> Iterator[HeldMoney | None]:
+    def settling(self, id: bytes, patient: bool = False) -> Iterator[HeldMoney | None]:
         """Take what a decision reserved, to be settled within; None where there is nothing, or
-        another worker has taken it.  An error within leaves it where it was.
+        another worker has taken it.  An error within leaves it where it was.  ``patient``: None
+        also where somebody died whose log nobody has read yet: it may say what the money came to.
         """
         with self.open.write() as change:
-            data = change.pop(HELD + id)
+            waits = patient and self._somebody_died(change)
+            data = None if waits else change.pop(HELD + id)
             yield None if data is None else _held(data)
+
+    def _somebody_died(self, change: Any) -> bool:
+        log = self.folder / "log"
+        writers = (name[1:] + epoch for name, epoch in _entries(change, WRITER, WRITER))
+        return any(unread(log, writer) for writer in writers)
 
     def holds(self, id: bytes) -> bool:
         """Whether money waits here for the claim of a decision."""

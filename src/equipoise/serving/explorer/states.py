@@ -23,8 +23,7 @@ from equipoise.artifacts.plan_settings import policy_settings, with_settings
 from equipoise.artifacts.policy import PLAN_PART
 from equipoise.core.errors import InfeasibleError
 from equipoise.serving.explorer.units import units_file
-from equipoise.serving.snapshots.load import POLICY
-from equipoise.serving.snapshots.state import SHOWN, State
+from equipoise.serving.snapshots.state import POLICY, SHOWN, State
 
 KEPT = 2  # snapshots in memory
 AT_ONCE = 120_000  # units; of more, a question while a slider moves is answered by the sample

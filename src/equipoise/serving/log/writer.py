@@ -107,6 +107,7 @@ class DecisionLog:
         self.disk = DiskSync(self.folder, delay, self._sync_failed, self._roll_if_old)
         try:
             self._open(self.recovery.chain)
+            os.pwrite(self._own, self.writer, 0)
         except BaseException:
             self.disk.close()
             raise
@@ -301,6 +302,8 @@ class DecisionLog:
             self._file = None
             own, self._own = self._own, -1
         self.disk.close()
+        with suppress(OSError):
+            os.ftruncate(own, 0)
         os.close(own)
 
     def clear_alarm(self) -> None:
@@ -436,11 +439,48 @@ class DecisionLog:
                     self._roll()
 
 
+def unread(folder: Path, writer: bytes) -> bool:
+    """Whether a writer died, or another one began in its slot since: who reads its log may find
+    more than anybody was told of.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the log.
+    writer : bytes
+        The last one of its slot whose log was read, as `DecisionLog.writer` names it.
+
+    Returns
+    -------
+    bool
+        False where it lives, or closed its log.
+    """
+    path = _lock(folder, int.from_bytes(writer[:2], "big"))
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        said = os.pread(file, len(writer), 0)
+        if said == writer:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # it can be had: nobody has it
+        return said != b""
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(file)
+
+
+def _lock(folder: Path, slot: int) -> Path:
+    """Locked while a writer lives, who writes its name there, and takes it away at the end."""
+    return folder / f"{slot:05d}.lock"
+
+
 def _hold(folder: Path, slot: int) -> int:
     """The lock of a slot, which ends with the process."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        own = os.open(folder / f"{slot:05d}.lock", os.O_RDWR | os.O_CREAT, 0o640)
+        own = os.open(_lock(folder, slot), os.O_RDWR | os.O_CREAT, 0o640)
     except OSError as error:
         raise unavailable("be writable", str(error), str(folder)) from error
     try:

@@ -38,6 +38,7 @@ from equipoise.serving.records import REQUEST, DecisionRecord
 from equipoise.serving.replay.again import Again, Load
 
 LEAST = 0.2  # of the rows, effective, below which no value is told
+ALL_BUT_CERTAIN = np.nextafter(1.0, 0.0)  # a chance of 1 would close control to its row
 METHODS = {"ips": ips, "snips": snips, "dr": dr}
 
 
@@ -303,11 +304,12 @@ def _values(
     place = np.full(logged.shape[1], -1)
     place[seen] = np.arange(len(seen))
     e, pi = logged[good][:, seen], new[good][:, seen]
+    own = np.minimum(logged[good, served[good]] / e.sum(axis=1), ALL_BUT_CERTAIN)
     _, group = np.unique(np.array(units, object)[good].astype(str), return_inverse=True)
     groups = group if group.max() + 1 < len(group) else None
     cell = place[served[good]]
     rows = evaluation_data(
-        y[good], cell=cell, propensity=e / e.sum(axis=1, keepdims=True), groups=groups
+        y[good], cell=cell, action_propensity=own, cells=len(seen), groups=groups
     )
     pi = pi / pi.sum(axis=1, keepdims=True)
     by = {name: policy_value(pi, rows, method=method) for name, method in METHODS.items()}

@@ -24,7 +24,6 @@ from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.progress import Progress, silent
 from equipoise.core.snapshot import (
-    MANIFEST,
     flush,
     locked,
     read_snapshot,
@@ -36,10 +35,10 @@ from equipoise.core.version import __version__
 from equipoise.data.sources import read_source_batches, source_columns
 from equipoise.serving.engine.weight_net import NAMES, NET, read_weight_net
 from equipoise.serving.explorer.units import keep_units
-from equipoise.serving.snapshots.load import KIND, POLICY, SELF_TEST, STORE
+from equipoise.serving.snapshots.load import KIND, SELF_TEST, STORE
 from equipoise.serving.snapshots.self_test import write_self_test
 from equipoise.serving.snapshots.signing import check_signature, sign
-from equipoise.serving.snapshots.state import State
+from equipoise.serving.snapshots.state import POLICY, State, policy_folder
 from equipoise.serving.stores.building import build_store, open_store
 
 LOGGER = logging.getLogger(__name__)
@@ -96,7 +95,7 @@ def build_snapshot(
         Where the policy is not as it was written.
     """
     place = State(Path(state))
-    policy = _policy_folder(Path(source))
+    policy = policy_folder(Path(source))
     scorer = read_scorer(policy)
     _must_be_served(scorer, str(policy))
     with _beside(place.snapshots) as folder:
@@ -165,15 +164,6 @@ def _meta(scorer: Scorer, units: int, policy: str) -> dict[str, Any]:
         "demands": [demand.name for demand in rule.demands],
         "units": units,
     }
-
-
-def _policy_folder(source: Path) -> Path:
-    """The policy of a run, or the folder itself."""
-    if not source.is_dir():
-        fix = "give the folder of a run, or its policy/"
-        raise InputError("a run", "be a folder", "none", str(source), fix)
-    inside = source / POLICY
-    return inside if (inside / MANIFEST).exists() else source
 
 
 def _known_units(

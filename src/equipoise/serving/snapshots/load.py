@@ -12,12 +12,12 @@ from equipoise.serving.protocols import EffectStore
 from equipoise.serving.snapshots.channels import Channels
 from equipoise.serving.snapshots.self_test import SelfTest, run_self_test
 from equipoise.serving.snapshots.signing import check_signature
-from equipoise.serving.snapshots.state import LIVE, State
+from equipoise.serving.snapshots.state import LIVE, POLICY, State
 from equipoise.serving.stores.building import open_store
 from equipoise.serving.stores.redis_store import RedisStore
 
 KIND = "decisions"
-POLICY, STORE, SELF_TEST = "policy", "store", "self_test"
+STORE, SELF_TEST = "store", "self_test"
 
 
 class LoadedSnapshot(NamedTuple):

@@ -8,6 +8,7 @@ anything differs (another processor, another version of a library) refuses the s
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -22,6 +23,8 @@ from numpy.typing import NDArray
 from equipoise.allocation.compiled_rule import compile_rule
 from equipoise.artifacts.policy import Scorer
 from equipoise.artifacts.unit_facts import UnitFacts
+from equipoise.core.column_types import ColumnType
+from equipoise.core.columns import MISSING, of_label
 from equipoise.core.errors import EquipoiseError, SnapshotError
 from equipoise.core.snapshot import as_written
 from equipoise.serving.stores.array_store import ArrayStore
@@ -30,6 +33,8 @@ from equipoise.serving.stores.lmdb_store import LmdbStore
 ROWS = 64
 FEATURES, UNITS = "features.arrow", "units.arrow"
 UNSEEN = "no level of the log"
+KEYS = ("text", "true/false", "number")  # kinds of columns whose labels say what their values are
+WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")
 WIDE = 3.0  # of the logarithm of numbers
 
 Store = LmdbStore | ArrayStore
@@ -118,15 +123,16 @@ def drawn_units(scorer: Scorer, rows: int = ROWS) -> pa.Table | None:
         named.get(str(demand.column), []).extend(str(label) for label, _ in demand.factors)
     for limit in scorer.limits:
         named[limit.column].append(limit.group)
-    features = set(reader.features.columns_)
+    features = {*reader.features.columns_} - {reader.cost, reader.start}
     flags = {*reader.eligible}
     columns = {}
     for name in reader.needed:
         kind = reader.columns.types.get(name)
         if name == reader.id:
             column = _ids(rows, kind)
-        elif name in named and name not in features:
-            column = pa.array(rng.choice([*named[name], UNSEEN], rows).tolist())
+        elif name in named and (kind is None or kind.kind in KEYS):
+            levels = reader.features.levels_.get(name, ())
+            column = _keys(rng.choice([*named[name], *levels, UNSEEN], rows).tolist(), kind)
         elif name in reader.features.levels_:
             column = pa.array(rng.choice([*reader.features.levels_[name], UNSEEN], rows).tolist())
         elif name in flags:
@@ -149,6 +155,16 @@ def _ids(rows: int, kind: Any) -> pa.Array:
     numbers = pa.array(range(rows), pa.int64())
     narrow = not pa.types.is_integer(kind.data_type) and kind.data_type.bit_width == 32
     return (numbers.cast(pa.int32()) if narrow else numbers).cast(kind.data_type)
+
+
+def _keys(labels: list[str], kind: ColumnType | None) -> pa.Array:
+    """Labels as values of a key's column; where one cannot be, none."""
+    if kind is None or kind.kind == "text":
+        return pa.array([None if one == MISSING else of_label(one) for one in labels])
+    if kind.kind == "true/false":
+        return pa.array([None if one == MISSING else one == "true" for one in labels])
+    whole = [int(one) if WHOLE.fullmatch(one) else None for one in labels]
+    return pa.array(whole, kind.data_type)
 
 
 def _numbers(rng: np.random.Generator, rows: int, feature: bool, kind: Any) -> pa.Array:

@@ -17,13 +17,39 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.core.errors import InputError
-from equipoise.core.snapshot import sync
+from equipoise.core.snapshot import MANIFEST, sync
 
 LIVE, CANDIDATE = "live", "candidate"
 CHANNELS = (LIVE, CANDIDATE)
-NODE = "node"
+NODE, POLICY = "node", "policy"
 ID = re.compile("[0-9a-f]{64}")
 SHOWN = 12  # digits of an id that people read
+
+
+def policy_folder(source: Path) -> Path:
+    """The policy of a run, or the folder itself.
+
+    Parameters
+    ----------
+    source : Path
+        The folder of a run, or of a policy.
+
+    Returns
+    -------
+    Path
+        Where a policy lies; whether it is whole is seen when it is read.
+
+    Raises
+    ------
+    InputError
+        Where none does.
+    """
+    for folder in (source / POLICY, source):
+        if (folder / MANIFEST).exists():
+            return folder
+    must = "have a policy" if source.is_dir() else "be a folder"
+    fix = "give the folder of a run that decides who gets what, or its policy/"
+    raise InputError("a run", must, "none", str(source), fix)
 
 
 @dataclass(frozen=True)
