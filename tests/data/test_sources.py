@@ -98,9 +98,11 @@ def test_types_that_say_the_same_go_together_losing_nothing(rows, tmp_path):
     seen = pa.array(np.arange(90) * 3_600).cast(pa.timestamp("s", "UTC"))
     cents = pa.array([f"{i / 100 + 2_049:.2f}" for i in range(90)]).cast(pa.decimal128(12, 2))
     rows = rows.append_column("seen", seen).append_column("cents", cents)
+    rows = rows.append_column("paid", pa.array(range(90), pa.decimal128(4, 2)))
     new = {
         "user": (pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())),
         "seen": (pa.timestamp("us", "Europe/Oslo"), pa.timestamp("ms", "UTC"), seen.type),
+        "paid": (pa.int64(), pa.decimal128(4, 2), pa.uint8()),
         "cents": (pa.float64(), cents.type, pa.decimal128(20, 4)),
     }
     for i in range(3):

@@ -21,6 +21,7 @@ from equipoise.artifacts.batch import score_file
 from equipoise.artifacts.ranking import RequestSummary
 from equipoise.core.errors import DataError, InputError, SnapshotError
 from equipoise.pipeline import scoring
+from equipoise.pipeline.holding import hold_units
 from equipoise.pipeline.scoring import score_units
 from equipoise.scale.local import LocalExecutor
 from equipoise.scale.shards import Shards
@@ -67,6 +68,22 @@ def test_the_assignments_of_one_process(shipped, days, tmp_path, threads, number
     assert sorted(one.name for one in tmp_path.iterdir()) == [
         "all.parquet", "days", "one.parquet", "parts.parquet",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("assign", [score_units, hold_units])
+def test_every_file_may_have_a_dictionary_of_its_own(shipped, days, tmp_path, assign):
+    """As those that a data frame with categories wrote."""
+    want, _ = as_one(shipped, tmp_path, hold=assign is hold_units)
+    for file in (days / "a.parquet", days / "c.parquet"):
+        table = pq.read_table(file)
+        for name in ("user", "code", "shop"):
+            encoded = pa.array(table[name].to_pylist()).dictionary_encode()
+            table = table.set_column(table.column_names.index(name), name, encoded)
+        pq.write_table(table, file)
+    out = tmp_path / "parts.parquet"
+    assign(shipped.folder, days, out, LocalExecutor(), rows=10_000)
+    got = pq.read_table(out)
+    assert got.set_column(0, "user", got["user"].cast(pa.string())).equals(want)
 
 
 def test_files_of_text_are_partitions(shipped, days, tmp_path):

@@ -144,7 +144,7 @@ def save_units(part: UnitPart, folder: Path) -> None:
     if known.unit is not None:
         with pa.OSFile(str(folder / IDS), "wb") as sink:
             table = pa.table({"unit": known.unit})
-            with pa.ipc.new_file(sink, table.schema) as writer:
+            with pa.ipc.new_stream(sink, table.schema) as writer:
                 writer.write_table(table)
 
 
@@ -168,7 +168,7 @@ def read_units(folder: Path, number: int) -> UnitPart:
     kinds = tuple((tuple(labels), bytes(open_to)) for labels, open_to in about["kinds"])
     unit = None
     if (folder / IDS).exists():
-        unit = pa.ipc.open_file(pa.memory_map(str(folder / IDS))).read_all()["unit"]
+        unit = pa.ipc.open_stream(pa.memory_map(str(folder / IDS))).read_all()["unit"]
     known = Known(unit, about["start"], None, number)
     return UnitPart(worth, cost, cube, kind, tuple(about["columns"]), kinds, known)
 

@@ -279,10 +279,18 @@ def common_type(kinds: Sequence[pa.DataType]) -> pa.DataType:
             kind.value_type if pa.types.is_dictionary(kind) else kind for kind in different
         ]
     if any(map(pa.types.is_decimal, different)):
-        different = [pa.float64() if pa.types.is_floating(kind) else kind for kind in different]
+        different = [_beside_decimals(kind) for kind in different]
     zone = next((kind.tz for kind in different if pa.types.is_timestamp(kind) and kind.tz), None)
     schemas = [pa.schema([("", _in_zone(kind, zone))]) for kind in different]
     return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+
+
+def _beside_decimals(kind: pa.DataType) -> pa.DataType:
+    """The type of numbers as one that goes with decimals, with room for all their digits."""
+    if pa.types.is_integer(kind):
+        signed = pa.types.is_signed_integer(kind)
+        return pa.decimal128(len(str(2 ** (kind.bit_width - signed))), 0)
+    return pa.float64() if pa.types.is_floating(kind) else kind
 
 
 def in_type(column: Any, kind: pa.DataType) -> Any:

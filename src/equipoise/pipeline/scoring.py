@@ -122,13 +122,15 @@ def write_part(
 
 
 def _write_arrow(batches: Iterator[pa.RecordBatch], file: Path, summary: MergedSummary) -> None:
-    """Write batches as Arrow, which costs little to write and to read again."""
+    """Write batches as a stream of Arrow, which costs little to write and to read again, and whose
+    batches may each have a dictionary of their own.
+    """
     with pa.OSFile(str(file), "wb") as sink:
         writer = None
         for batch in batches:
             if writer is None:
                 how = pa.ipc.IpcWriteOptions(compression="lz4")
-                writer = pa.ipc.new_file(sink, batch.schema, options=how)
+                writer = pa.ipc.new_stream(sink, batch.schema, options=how)
             writer.write_batch(batch)
             summary.add(batch)
         if writer is not None:
@@ -321,10 +323,8 @@ def _rows(folder: Path, numbers: Iterable[int]) -> Iterator[pa.RecordBatch]:
     for number in numbers:
         file = folder / str(number) / ONE
         if file.stat().st_size:
-            with pa.memory_map(str(file)) as source:
-                reader = pa.ipc.open_file(source)
-                for place in range(reader.num_record_batches):
-                    yield reader.get_batch(place)
+            with pa.memory_map(str(file)) as source, pa.ipc.open_stream(source) as reader:
+                yield from reader
 
 
 def _report(

@@ -25,7 +25,7 @@ from equipoise.data import make_coupon_world, read_log
 from equipoise.pipeline import make_plan, read_plan, run
 from equipoise.pipeline.bounded import run as bounded
 from equipoise.pipeline.bounded.checks import AllRows, row_sums, whole_of
-from equipoise.pipeline.bounded.kept import added, keeping
+from equipoise.pipeline.bounded.kept import Answer, Kept, added, keeping, write_answer
 from equipoise.pipeline.bounded.keys import BLOCK, SAMPLE, unit_draws
 from equipoise.pipeline.bounded.periods import periods_by
 from equipoise.pipeline.bounded.pricing import read_units, units_table
@@ -370,13 +370,21 @@ def test_units_of_any_number_are_read_as_they_were_written(tmp_path, floor):
         )
         table = units_table(units)
         file = str(tmp_path / "u.arrow")
-        with pa.OSFile(file, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        with pa.OSFile(file, "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         back = read_units(file)
         assert back.cube.shape == units.cube.shape
         for name in ("worth", "cube", "kind"):
             assert getattr(back, name).tolist() == getattr(units, name).tolist()
         assert (back.columns, back.kinds) == (units.columns, units.kinds)
+
+
+def test_tables_that_are_kept_may_have_a_dictionary_a_batch(tmp_path):
+    parts = [pa.table({"arm": pa.array(list(arms)).dictionary_encode()}) for arms in ("ab", "ca")]
+    table = pa.concat_tables(parts)
+    write_answer(tmp_path / "sample-000000", Answer({}, {"rows": table}))
+    kept = Kept(tmp_path, LocalExecutor(), silent).table("sample", 0, "rows")
+    assert kept["arm"].to_pylist() == ["a", "b", "c", "a"]
 
 
 def test_weights_say_only_how_rows_compare(ran, table, tmp_path, monkeypatch):

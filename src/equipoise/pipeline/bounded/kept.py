@@ -93,7 +93,7 @@ class Kept:
     def table(self, stage: str, number: int, name: str) -> pa.Table:
         """A table of the work of a partition, not read before it is asked for."""
         file = self.table_file(stage, number, name)
-        return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+        return pa.ipc.open_stream(pa.memory_map(str(file))).read_all()
 
     def table_file(self, stage: str, number: int, name: str) -> Path:
         """Where a table of the work of a partition is."""
@@ -101,12 +101,12 @@ class Kept:
 
 
 def write_answer(place: Path, answer: Answer) -> None:
-    """An answer as a folder."""
+    """An answer as a folder; tables as streams, in which each batch may have its own dictionary."""
     place.mkdir()
     np.savez(place / ARRAYS, **answer.arrays)  # type: ignore[arg-type]
     for name, table in answer.tables.items():
         file = str(place / f"{name}.arrow")
-        with pa.OSFile(file, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        with pa.OSFile(file, "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
 
 

@@ -89,7 +89,7 @@ def units_table(units: UnitPart) -> pa.Table:
 
 def read_units(file: str) -> UnitPart:
     """The units of a table on disk, which are not copied into memory."""
-    table = pa.ipc.open_file(pa.memory_map(file)).read_all()
+    table = pa.ipc.open_stream(pa.memory_map(file)).read_all()
     about = json.loads(table.schema.metadata[ABOUT])
     k, n = int(about["candidates"]), table.num_rows
 

@@ -131,5 +131,5 @@ def effects_said(file: str) -> Callable[[int, int], Effects | None]:
     """
     if not Path(file).is_file():
         return lambda start, count: None
-    table = pa.ipc.open_file(pa.memory_map(file)).read_all()
+    table = pa.ipc.open_stream(pa.memory_map(file)).read_all()
     return lambda start, count: Effects.from_table(table.slice(start, count))
