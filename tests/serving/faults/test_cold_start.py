@@ -54,7 +54,7 @@ def service(published, tmp_path_factory):
         DecisionLog(state / "log", 1).close()  # and failed before it had read what was left
     shared.close()
     settings = state.parent / "serve.toml"
-    settings.write_text(f"[serve]\nholdout = 0.05\nexplore = 0.2\n{QUIET}{BUDGET}")
+    settings.write_text(f"[serve]\nholdout = 0.2\nexplore = 0.3\n{QUIET}{BUDGET}")
     child = start(state, "--config", settings, code=(FROZEN,))
     yield child
     assert (child.stop(), child.err) == (0, [])
