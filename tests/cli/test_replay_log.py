@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from equipoise.artifacts.policy import read_scorer, write_scorer
+from equipoise.cli.explain import _show
 from equipoise.cli.replay_log import _show_comparison, _show_replay
 from equipoise.serving.config import ServeConfig
 from equipoise.serving.engine.engine import Engine
@@ -23,6 +24,7 @@ from equipoise.serving.messages import DecideRequest, RewardRequest
 from equipoise.serving.records import DecisionRecord
 from equipoise.serving.replay.against import PolicyComparison
 from equipoise.serving.replay.compare import LogReplay
+from equipoise.serving.replay.explain import Explanation
 from equipoise.serving.replay.snapshots import compiled
 from equipoise.serving.snapshots.build import build_snapshot
 from equipoise.serving.snapshots.publish import publish
@@ -148,6 +150,15 @@ def test_a_decision_is_explained(equipoise, state):
     assert "every bit the same" in said.out
     told = json.loads(equipoise("explain", record.id.hex(), "--log", log, "--json").out)
     assert len(told["scores"]) == len(record.scores) // 8
+
+
+def test_a_candidate_may_be_called_as_a_column_is(capsys):
+    scores = [{"candidate": "term", "score": 2.5, "terms": {"sales": 2.5}}]
+    said = "ab", "ann", "cd", 0, "term", "term", "best_score", "it is best", 1.0
+    _show(Explanation(*said, scores=scores))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["term_", "term"] in lines
+    assert ["sales", "2.5"] in lines
 
 
 def test_wrong_use_is_explained(equipoise, state, tmp_path):

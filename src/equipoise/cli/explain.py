@@ -65,6 +65,7 @@ def _show(told: Explanation) -> None:
     from datetime import UTC, datetime
 
     from equipoise.cli.show import table
+    from equipoise.core.columns import free_name
 
     at = datetime.fromtimestamp(told.ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     typer.echo(f"{told.unit} got {told.served} on {at}, with probability {told.probability:.4g}")
@@ -73,13 +74,15 @@ def _show(told: Explanation) -> None:
         typer.echo(f"the policy alone would choose {told.choice}")
     best = sorted(told.scores, key=lambda row: -row["score"])[:SHOWN]
     if best:
+        candidates = [row["candidate"] for row in best]
+        term = free_name("term", candidates)  # one may be called so
         names = list(dict.fromkeys(name for row in best for name in row["terms"]))
         rows: list[dict[str, Any]] = [
-            {"term": name} | {row["candidate"]: row["terms"].get(name, 0.0) for row in best}
+            {term: name} | {row["candidate"]: row["terms"].get(name, 0.0) for row in best}
             for name in names
         ]
-        rows.append({"term": "score"} | {row["candidate"]: row["score"] for row in best})
-        table(rows, ["term", *(row["candidate"] for row in best)], "In worth")
+        rows.append({term: "score"} | {row["candidate"]: row["score"] for row in best})
+        table(rows, [term, *candidates], "In worth")
     if told.demands:
         table(told.demands, ["demand", "price", "uses", "costs"], f"What {told.served} uses")
     if told.parts:

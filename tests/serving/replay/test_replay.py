@@ -304,6 +304,17 @@ def test_the_terms_of_a_rule_with_all_that_it_can_have(tmp_path):
     ]
 
 
+def test_a_metric_may_be_called_as_another_term_is(tmp_path):
+    live = loaded("a", policy=with_(metrics=("cost", "keep"), cost_weight=0.1, keep=0.2))
+    world = World(tmp_path, live=live)
+    world.decide("ann", previous="small")
+    world.close()
+    (_, record), *_ = _records(tmp_path)
+    small, _ = explain_decision(tmp_path / "log", record.id.hex(), {live.id: live}.get).scores
+    assert (small["terms"]["cost"], small["terms"]["cost_"]) == (2.0, -0.1)
+    assert sum(small["terms"].values()) == pytest.approx(small["score"])
+
+
 def test_a_decision_that_is_not_there(everything):
     folder, snapshots = everything
     with pytest.raises(InputError, match="must be 32 hex digits; got 'ann'"):

@@ -21,7 +21,7 @@ from equipoise.allocation.rule import LOW_STREAM
 from equipoise.allocation.solver.ties import rates_of
 from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.core.arrays import Floats
-from equipoise.core.columns import text_label
+from equipoise.core.columns import free_name, text_label
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Demand, Policy
 from equipoise.serving.engine import chance
@@ -219,16 +219,17 @@ def _worth(
         if policy.lower and facts.errors is not None:
             error = float(facts.errors[place, column])
             terms[f"doubt of {metric}"] = -policy.lower * abs(weight) * error
+    others: dict[str, float] = {}
     if policy.cost_weight:
-        terms["cost"] = -policy.cost_weight * float(facts.cost[place])
+        others["cost"] = -policy.cost_weight * float(facts.cost[place])
     if policy.keep:
         bonus = policy.keep if record.previous == place else 0.0
-        terms["keep"] = bonus - (policy.keep if record.previous == -1 else 0.0)
+        others["keep"] = bonus - (policy.keep if record.previous == -1 else 0.0)
     if policy.tie_penalty:
         draw = uniform_one(text_label(record.unit), policy.seed, LOW_STREAM)
         rates = rates_of(len(policy.candidates), policy.tie_penalty)
-        terms["ties"] = -draw * float(rates[place])
-    return terms
+        others["ties"] = -draw * float(rates[place])
+    return terms | {free_name(name, terms): value for name, value in others.items()}
 
 
 def _usage(part: Part, facts: UnitFacts, demand: Demand, place: int) -> float:
