@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class ReadFindings(TypedDict):
     """What was read.   rows : of the log;  sample : of them that models and prices were learnt
     from;  judged : the others, whose outcomes chose nothing;  drawn_by : in words;  partitions :
     of the log;  blocks : random groups behind intervals;  binning : the largest part of a Qini
-    that bins of predictions may have taken off.
+    that bins of predictions may have taken off;  learnt : whether intervals of values hold the
+    error of learning the propensity from the sample.
     """
 
     rows: int
@@ -19,3 +20,4 @@ class ReadFindings(TypedDict):
     partitions: int
     blocks: int
     binning: float
+    learnt: NotRequired[bool]

@@ -4,9 +4,10 @@ the sample, or the shares observed in the whole log.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.base import clone
 
 from equipoise.core.arrays import Bools, Floats
 from equipoise.core.eligibility import among_open
@@ -15,6 +16,7 @@ from equipoise.core.log import Log
 from equipoise.learners.propensity import LearntPropensity
 from equipoise.pipeline.bounded.open_arms import ArmShares, known_propensity, open_to
 from equipoise.pipeline.bounded.periods import periods_by
+from equipoise.pipeline.study.cross_fit import log_folds
 from equipoise.pipeline.study.propensity import with_own
 
 
@@ -61,6 +63,14 @@ class Propensities:
             return None
         squares: Floats | None = self.model.squares(self._causes(rows), self._asked(rows))
         return squares
+
+    def learnt_from(self, rows: Log, folds: int) -> Propensities:
+        """The same with a model that is learnt anew from some rows."""
+        model = clone(self.model)
+        fold = log_folds(rows, folds, model.random_state)
+        own = {"fold": fold, "weight": rows.weight, "eligible": rows.eligible}
+        model.cross_fit(self._causes(rows), rows.cells, len(rows.cell_names), **own)
+        return replace(self, model=model)
 
     def _causes(self, rows: Log) -> Floats:
         """What a propensity is learnt from, as of `study.propensity.features_of`."""

@@ -40,6 +40,7 @@ from equipoise.pipeline.bounded.blocks import row_weights
 from equipoise.pipeline.bounded.checks import AllRows, check_all_rows, whole_of
 from equipoise.pipeline.bounded.judging import ASSIGNED, STAGE, Judged, Judging
 from equipoise.pipeline.bounded.kept import ARRAYS, Kept, added, digest_of, keeping, read_arrays
+from equipoise.pipeline.bounded.learning_error import learning_error
 from equipoise.pipeline.bounded.open_arms import open_to
 from equipoise.pipeline.bounded.population import Crowd
 from equipoise.pipeline.bounded.pricing import UNITS, priced
@@ -167,7 +168,8 @@ def judge_all(
     sums = {} if rule is None else crowd.sums(log, weight, np.arange(len(log)))
     heavy = row_weights(log, crowd.usual) * weight
     own = Counted(log, counted, heavy[population.rows], sums)
-    return Result(learnt, Judgement(judged, tree.result()), own, (scored, stage))
+    error = learning_error(learnt.study, judged, kept.progress)
+    return Result(learnt, Judgement(judged, tree.result(), error), own, (scored, stage))
 
 
 def refuse_unserved(plan: Plan) -> None:

@@ -22,6 +22,7 @@ from equipoise.pipeline.bounded.checks import AllRows, balance_of, checks_of_all
 from equipoise.pipeline.bounded.judging import Judged
 from equipoise.pipeline.bounded.kept import Arrays
 from equipoise.pipeline.bounded.keys import BLOCK, unit_draws, unit_of
+from equipoise.pipeline.bounded.learning_error import LearningError
 from equipoise.pipeline.bounded.open_arms import open_to
 from equipoise.pipeline.bounded.rankings import rankings_of
 from equipoise.pipeline.bounded.sample import Sample
@@ -40,10 +41,13 @@ from equipoise.report.verdict import verdict_of
 
 @dataclass(frozen=True)
 class Judgement:
-    """What sums over the judged rows say of policies.   sums : as `judging` makes them."""
+    """What sums over the judged rows say of policies.   sums : as `judging` makes them;  error :
+    what values may be off by since propensities were learnt from the sample.
+    """
 
     judged: Judged
     sums: Arrays
+    error: LearningError | None = None
 
     @property
     def cells(self) -> int:
@@ -135,15 +139,35 @@ class Judgement:
         each = (patterns.sets * shares[patterns.slot]).sum(axis=1)
         return shares, float(self.sums["patterns"] @ each / max(self.rows, 1))
 
+    @property
+    def rule(self) -> Floats:
+        """The rule among the policies of `LearningError`, (1 + k,)."""
+        rule: Floats = np.eye(1, self.cells)[0]
+        return rule
+
+    def estimates(
+        self, gains: Floats, worth: Floats, mix: Floats, means: BlockMeans | None = None
+    ) -> Estimates:
+        """Means of sums of gains and of spend, (C, K, m + 1), in the columns of worth, (m + 1, q).
+        mix: (1 + k,) the policy as one of `LearningError`.
+        """
+        made_by = self.means if means is None else means
+        estimates = made_by.means(gains @ worth)
+        if self.error is None:
+            return estimates
+        share = float(made_by.weight.sum() / self.means.weight.sum())
+        return self.error.widened(estimates, mix, worth, self.judged.level, share)
+
     def intervals(
-        self, gains: Floats, means: BlockMeans | None = None
+        self, gains: Floats, mix: Floats, means: BlockMeans | None = None
     ) -> tuple[dict[str, Interval], Interval]:
         """Means of gains and of spend, (C, K, m + 1) sums: of each metric, behind them of the net
-        worth where the objective is money, and of the spend.
+        worth where the objective is money, and of the spend.   mix: as of `estimates`.
         """
         worth, metrics = self.worth, self.judged.log.metrics
-        every = gains if worth is None else np.concatenate([gains, gains @ worth[:, None]], axis=2)
-        estimates = (self.means if means is None else means).means(every)
+        every = np.eye(len(metrics) + 1)
+        every = every if worth is None else np.column_stack([every, worth])
+        estimates = self.estimates(gains, every, mix, means)
         values = {name: estimates[j].interval for j, name in enumerate(metrics)}
         if worth is not None:
             values[free_name("net", metrics)] = estimates[len(metrics) + 1].interval
@@ -163,25 +187,26 @@ class Judgement:
         if self.worth is not None or sum(map(bool, weights.values())) < 2:
             return None
         worth = np.array([*(weights[name] for name in self.judged.log.metrics), 0.0])
-        return self.means.means(self.chosen @ worth[:, None])[0].interval
+        return self.estimates(self.chosen, worth[:, None], self.rule)[0].interval
 
 
 def rivals_of(judgement: Judgement, names: Sequence[str]) -> list[Rival]:
     """The rule and what it is measured against, as `targeting.rivals`.   names: of the cells."""
-    chosen, means = judgement.chosen, judgement.means
-    policies: list[tuple[str, str, tuple[Floats, BlockMeans, Floats], float]] = [
-        ("chosen", "chosen", (chosen, means, chosen), 1 - float(judgement.shares[0])),
-        ("nobody", "control", (np.zeros_like(chosen), means, chosen), 0.0),
+    chosen, means, rule = judgement.chosen, judgement.means, judgement.rule
+    policies: list[tuple[str, str, tuple[Floats, BlockMeans, Floats], Floats, float]] = [
+        ("chosen", "chosen", (chosen, means, chosen), rule, 1 - float(judgement.shares[0])),
+        ("nobody", "control", (np.zeros_like(chosen), means, chosen), 0 * rule, 0.0),
     ]
     for a, name in enumerate(names[1:]):
-        sums = judgement.constant(judgement.everybody(a))
-        policies.append((f"everybody: {name}", "constant", sums, float(judgement.open[a])))
+        sums, mix = judgement.constant(judgement.everybody(a)), np.roll(rule, 1 + a)
+        policies.append((f"everybody: {name}", "constant", sums, mix, float(judgement.open[a])))
     lots, treated = judgement.at_equal_spend()
-    policies.append(("random at equal cost", "random", judgement.constant(lots), treated))
+    mix = np.r_[0.0, lots.mean(axis=0)]
+    policies.append(("random at equal cost", "random", judgement.constant(lots), mix, treated))
     rows: list[Rival] = []
-    for policy, kind, (gains, means, rule), treated in policies:
-        values, spend = judgement.intervals(gains, means)
-        against = {} if kind == "chosen" else judgement.intervals(rule - gains, means)[0]
+    for policy, kind, (gains, means, own), mix, treated in policies:
+        values, spend = judgement.intervals(gains, mix, means)
+        against = {} if kind == "chosen" else judgement.intervals(own - gains, rule - mix, means)[0]
         rows.append(
             {
                 "policy": policy,
@@ -228,8 +253,9 @@ def sample_sums(study: Study, judged: Judged, sample: Counted) -> Floats:
     return sums.reshape(layout.blocks, layout.cells, -1)
 
 
-def averages_of(sums: Floats, judged: Judged, every: AllRows) -> list[Any]:
+def averages_of(sums: Floats, judgement: Judgement, every: AllRows) -> list[Any]:
     """The average effects by sums over all rows, (C, K, width)."""
+    judged = judgement.judged
     log, level, layout = judged.log, judged.level, judged.layout
     scores = sums[:, :, layout.scores].reshape(*sums.shape[:2], layout.cells, -1)
     means = BlockMeans(sums[:, :, 0], sums[:, :, 1], level)
@@ -245,6 +271,9 @@ def averages_of(sums: Floats, judged: Judged, every: AllRows) -> list[Any]:
             else np.concatenate([sums[:, :, :2], scores[:, :, 0], scores[:, :, 1 + a]], axis=2)
         )
         nobody, arm, effect = _mean(part, level)
+        if judgement.error is not None:
+            worth, mix = np.eye(layout.metrics + 1, layout.metrics), np.roll(judgement.rule, 1 + a)
+            effect = judgement.error.widened(effect, mix, worth, level)
         effects.append(effect)
         lifts.append(relative_lift(effect, nobody, arm.std_error, signed))
         errors.append(arm.std_error)
@@ -283,7 +312,7 @@ def groups_of(judgement: Judgement) -> list[GroupShare]:
                     "rows": rows,
                     "shares": shares,
                     "spend": float(count[K] / rows),
-                    "values": judgement.intervals(own[:, :, 2:], means)[0],
+                    "values": judgement.intervals(own[:, :, 2:], judgement.rule, means)[0],
                 }
             )
     return groups
@@ -316,7 +345,7 @@ def tell(
     facts = _experiment(study, sample, every, judgement, of_sample["checks"])
     told["experiment"] = {**of_sample, **facts}  # type: ignore[typeddict-item]
     sums = judgement.values + sample_sums(study, judged, sample)
-    told["averages"] = averages_of(sums, judged, every)
+    told["averages"] = averages_of(sums, judgement, every)
     names = (log.metrics, log.cell_names[1:])
     told["rankings"], told["deciles"], told["calibration"], loss = rankings_of(
         judgement.sums, judged.bins, names, POINTS, judged.level, plan.run.seed
@@ -331,6 +360,7 @@ def tell(
         "partitions": partitions,
         "blocks": judged.layout.blocks,
         "binning": loss,
+        "learnt": judgement.error is not None,
     }
     told["read"] = read
     if plan.report.population is None:
@@ -380,7 +410,7 @@ def _experiment(
 def _policy(findings: Findings, judgement: Judgement) -> dict[str, Any]:
     """The parts of the policy that the judged rows tell."""
     judged, names = judgement.judged, judgement.judged.log.cell_names
-    values, spend = judgement.intervals(judgement.chosen)
+    values, spend = judgement.intervals(judgement.chosen, judgement.rule)
     treated = 1 - float(judgement.shares[0])
     features = judged.features.get_feature_names_out().tolist()
     facts: dict[str, Any] = {

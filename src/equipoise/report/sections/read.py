@@ -39,6 +39,12 @@ def what_was_read(view: View, read: ReadFindings) -> Section:
         " stay whole. Predicted effects are ordered in bins, which may take"
         f" about {share(read['binning'])} off a Qini."
     )
+    if read.get("learnt"):
+        how += (
+            " How probable each arm was had to be learnt from the sample; what values may be off by"
+            " for that, measured between parts of the sample, is in their intervals, and does not"
+            " fall with the rows that judge: a larger learn_rows makes it smaller."
+        )
     rows = [[what, on] for what, on in STANDS]
     table = Table("What the figures stand on", ["figure", "rows"], rows, (0, 1))
     return Section(
