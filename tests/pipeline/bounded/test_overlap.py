@@ -116,7 +116,9 @@ def test_values_are_those_of_the_rows_as_they_count(ran):
     for row in ran.findings["rivals"]:
         if row["policy"] in policies:
             values, spend = ran.judge.value(policies[row["policy"]])
-            np.testing.assert_allclose(row["values"]["y"], values["y"], rtol=1e-8)
+            (value, low, high), (known, least, most) = row["values"]["y"], values["y"]
+            assert value == pytest.approx(known, rel=1e-8)
+            assert low < least < most < high  # by the error of learning the propensity
             np.testing.assert_allclose(row["spend"], spend, rtol=1e-8)
     gain = np.where(choice >= 0, ran.tau[ran.rows], 0.0)
     true = np.average(gain, weights=ran.h[ran.rows])
