@@ -234,6 +234,13 @@ class UnitReader:
         return pa.table({name: self._typed(table[name], name, start) for name in needed})
 
     def _typed(self, column: pa.ChunkedArray, name: str, start: int) -> pa.ChunkedArray:
+        if columns.is_text(column):
+            try:
+                column.validate(full=True)
+            except pa.ArrowInvalid as error:
+                got, where = f"other bytes: {error}", f"a batch from row {start}"
+                fix = "write the column again, as UTF-8"
+                raise InputError(self.needed[name], "be text in UTF-8", got, where, fix) from error
         own = self.columns.types.get(name)
         if own is None:
             return column

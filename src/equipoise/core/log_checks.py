@@ -48,16 +48,34 @@ def check_types(table: pa.Table, roles: Roles) -> None:
     labels |= {"protected": roles.protected, "feature": roles.features}
     for role, names in labels.items():
         for name in names:
-            if name is not None and not _is_plain(table[name]):
-                must, got = "be numbers, text, true/false or times", str(table[name].type)
-                raise LogError(f"{role} {name!r}", must, got, fix="leave it out, or convert it")
+            if name is not None:
+                _check_plain(f"{role} {name!r}", table[name])
     for name in roles.treatments:
         _check_treatment_type(f"treatment {name!r}", table[name])
     for name in table.column_names:
         _check_readable(name, table[name])
-    for role, name in (("id", roles.id), ("group", roles.group)):
+    check_named(table, roles)
+
+
+def check_named(table: pa.Table, roles: Roles) -> None:
+    """What names a row can be read, and is there in each: its id and its group, or, where it has
+    none, all that it holds.
+    """
+    named = {"id": roles.id, "group": roles.group}
+    for role, name in named.items():
         if name is not None:
+            _check_plain(f"{role} {name!r}", table[name])
+            _check_readable(name, table[name])
             check_present(f"{role} {name!r}", table[name])
+    if not any(named.values()):
+        for name in table.column_names:
+            _check_readable(name, table[name])
+
+
+def _check_plain(what: str, column: pa.ChunkedArray) -> None:
+    if not _is_plain(column):
+        must, fix = "be numbers, text, true/false or times", "leave it out, or convert it"
+        raise LogError(what, must, str(column.type), fix=fix)
 
 
 def _check_treatment_type(what: str, column: pa.ChunkedArray) -> None:

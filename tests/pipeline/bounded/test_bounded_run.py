@@ -513,6 +513,23 @@ def test_a_role_of_no_column_is_told_with_the_nearest(table, tmp_path, features)
     assert ("gender" in columns, "visits" in columns) == (True, True)
 
 
+@pytest.mark.parametrize("role", ["id", "group"])
+def test_what_cannot_name_a_row_is_told_before_a_sample_is_drawn(table, tmp_path, role):
+    log, row = table.slice(0, 2_000), 1_234
+    keys = [str(i).encode() for i in range(len(log))]
+    gap = [None if i == row else str(i) for i in range(len(log))]
+    cut = pa.array([b"a\xff" if i == row else b"a%d" % i for i in range(len(log))])
+    for name, (column, said) in {
+        "bytes": (pa.array(keys), "be numbers, text, true/false or times; got binary"),
+        "gap": (pa.array(gap), f"have no missing value; got null at row {row};"),
+        "cut": (cut.view(pa.string()), "UTF-8"),
+    }.items():
+        plan = written(tmp_path / name, log.append_column("key", column))
+        plan.write_text(plan.read_text().replace('id = "user"', f'{role} = "key"'))
+        with pytest.raises(LogError, match=f"'key' must {said}|'key' must be text in {said}"):
+            run(plan, tmp_path / "out")
+
+
 def test_partitions_of_other_columns_and_empty_ones(table, tmp_path):
     plan = written(tmp_path, table)
     odd = tmp_path / "log" / "9.parquet"

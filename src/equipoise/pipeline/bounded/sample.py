@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from equipoise.core import columns
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import DataError, LogError
+from equipoise.core.log_checks import check_named, numbered_by
 from equipoise.core.roles import Kind, Roles
 from equipoise.core.suggest import among
 from equipoise.data.read import infer_kind
@@ -63,6 +64,8 @@ class SampleReader:
         heads = np.zeros(len(asked.groups), np.int64)
         for batch in self.part.batches(asked.columns):
             table = columns.plain_table(pa.Table.from_batches([batch]))
+            with numbered_by(at.__add__):
+                check_named(table, asked.roles)
             draw = unit_draws(table, asked.roles, asked.seed, SAMPLE)
             some = np.flatnonzero(draw < asked.share)
             tables.append(table.take(pa.array(some)))
