@@ -5,7 +5,8 @@ read again, and a link to a folder around it leads nowhere.  What other programs
 that begin with _ or a dot, in folders too) is left out.
 
 Folders named ``key=value`` between the place and a file are columns of its rows: whole numbers
-where every value is one, else text.  A column of that name in a file itself goes before.
+where every value is one and nobody asks for text, else text.  A column of that name in a file
+itself goes before.
 """
 
 from __future__ import annotations
