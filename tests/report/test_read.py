@@ -52,3 +52,14 @@ def test_the_shipped_rule_is_the_policy_where_other_rows_judge():
     )
     assert "outside the sample that it was learnt from" in text
     assert "the mean of the folds' rules" not in text
+
+
+def test_rows_that_the_answer_is_not_for_are_told():
+    plain: Any = json.loads(json.dumps(arms_findings()))
+    plain["read"] = READ | {"judged": 7_000_000, "left": 1_000_000, "of_sample": ["balance"]}
+    section: Any = sections(View(plain))[-2]
+    assert "7,000,000 judge. 1,000,000 are not of the people" in section.answer
+    assert "the other" not in section.answer
+    rows = section.blocks[1].rows
+    assert rows[0] == ["types, ranges, ids, sizes of arms, missing values", "all rows"]
+    assert rows[-1] == ["balance", "the sample"]

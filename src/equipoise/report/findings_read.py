@@ -10,7 +10,8 @@ class ReadFindings(TypedDict):
     from;  judged : the others, whose outcomes chose nothing;  drawn_by : in words;  partitions :
     of the log;  blocks : random groups behind intervals;  binning : the largest part of a Qini
     that bins of predictions may have taken off;  learnt : whether intervals of values hold the
-    error of learning the propensity from the sample.
+    error of learning the propensity from the sample;  left : rows that the answer is not for;
+    of_sample : the checks that the sample tells.
     """
 
     rows: int
@@ -21,3 +22,5 @@ class ReadFindings(TypedDict):
     blocks: int
     binning: float
     learnt: NotRequired[bool]
+    left: NotRequired[int]
+    of_sample: NotRequired[list[str]]

@@ -257,8 +257,10 @@ def test_checks_are_those_of_the_whole_log(ran):
             assert found["summary"] == want["summary"]
         for one, other in zip(found["rows"], want["rows"], strict=True):
             assert_alike(one, other, 1e-9)
-    if ran.way == "shares":
-        return  # the balance by these is the sample's
+    assert ("balance" in ran.findings["read"]["of_sample"]) == (ran.way == "shares")
+    if ran.way == "shares":  # its weights are these, which the sample has
+        assert checks["balance"]["summary"].startswith("In the sample: ")
+        return
     assert checks["balance"]["summary"] == exact["balance"]["summary"]
     for one, other in zip(checks["balance"]["rows"], exact["balance"]["rows"], strict=True):
         assert_alike(one, other, 1e-7)

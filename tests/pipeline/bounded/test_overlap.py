@@ -163,6 +163,7 @@ def test_the_report_says_whom_the_answer_is_for(ran):
             assert one["smd"] == pytest.approx(other["smd"])
         return
     count = np.count_nonzero(ran.h)
+    assert ran.findings["read"]["left"] == N - count
     assert summary.startswith(f"The answer is for {count:,} of {N:,} rows, where every arm had")
     assert checks["balance"]["summary"].startswith("In the sample: ")
     a = ran.log.numbers("a")

@@ -53,8 +53,9 @@ from equipoise.scale.partitions import Partition
 from equipoise.scale.reduction import Tree
 
 STAGE, RATIO = "checked", "sample ratio"
-COUNTED = ("effective rows", "groups", ELIGIBILITY)  # checks of the sample that count it
-BY_WEIGHT = ("balance", "sample ratio", "missing values", "outcomes", "overlap")
+HERE = "In the sample: "
+COUNTED = ("effective rows", "groups", "balance", ELIGIBILITY)  # checks of the sample that count it
+BY_WEIGHT = ("sample ratio", "missing values", "outcomes", "overlap")
 BY_ANY = {  # what all rows tell whichever count, by overlap
     "weights": ("sample ratio", "missing values", "outcomes", "overlap", "duplicates"),
     "trim": ("duplicates",),
@@ -324,7 +325,7 @@ def _of_sample(one: Check, overlap: str) -> Check:
     if one["name"] not in COUNTED and (overlap == "all" or one["name"] not in BY_WEIGHT):
         return one
     summary = one["summary"]
-    return {**one, "summary": f"In the sample: {summary[0].lower()}{summary[1:]}"}
+    return {**one, "summary": f"{HERE}{summary[0].lower()}{summary[1:]}"}
 
 
 def tells_balance(log: Log, every: AllRows, overlap: str) -> bool:

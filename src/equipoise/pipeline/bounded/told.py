@@ -18,7 +18,13 @@ from equipoise.core.log import Log
 from equipoise.evaluation.average import AverageEffects, stacked
 from equipoise.evaluation.lift import relative_lift
 from equipoise.pipeline.bounded.blocks import BlockMeans, add_rows, whole_numbers
-from equipoise.pipeline.bounded.checks import AllRows, balance_of, checks_of_all, tells_balance
+from equipoise.pipeline.bounded.checks import (
+    HERE,
+    AllRows,
+    balance_of,
+    checks_of_all,
+    tells_balance,
+)
 from equipoise.pipeline.bounded.judging import Judged
 from equipoise.pipeline.bounded.kept import Arrays
 from equipoise.pipeline.bounded.keys import BLOCK, unit_draws, unit_of
@@ -361,6 +367,8 @@ def tell(
         "blocks": judged.layout.blocks,
         "binning": loss,
         "learnt": judgement.error is not None,
+        "left": every.rows - told["experiment"]["rows"],
+        "of_sample": [one["name"] for one in facts["checks"] if one["summary"].startswith(HERE)],
     }
     told["read"] = read
     if plan.report.population is None:

@@ -8,8 +8,8 @@ from equipoise.report.parts import Section, Table, Words
 from equipoise.report.view import View
 
 ALL, JUDGED, SAMPLE = "all rows", "rows outside the sample", "the sample"
+EITHER = ("missing values", "balance")  # checks of all rows, or of the sample
 STANDS = (
-    ("types, ranges, missing values, ids, sizes of arms, balance", ALL),
     ("average effects", ALL),
     ("value, cost and rivals of the policy, groups, who gets what", JUDGED),
     ("the order of predicted effects, tenths and slopes", JUDGED),
@@ -22,11 +22,13 @@ STANDS = (
 
 def what_was_read(view: View, read: ReadFindings) -> Section:
     """The section of a run that learnt from a sample."""
-    part = share(read["sample"] / read["rows"])
+    part, left = share(read["sample"] / read["rows"]), read.get("left", 0)
     answer = (
         f"All {read['rows']:,} rows were read. Models were learnt from {read['sample']:,} of them"
-        f" ({part}); the other {read['judged']:,} judge."
+        f" ({part}); {'' if left else 'the other '}{read['judged']:,} judge."
     )
+    if left:
+        answer += f" {left:,} are not of the people whom the answer is for."
     why = (
         f"The sample was drawn by a hash of {read['drawn_by']}, so neither its order nor what"
         " happened decided who is in it. No model and no price saw an outcome of the other rows"
@@ -45,7 +47,10 @@ def what_was_read(view: View, read: ReadFindings) -> Section:
             " for that, measured between parts of the sample, is in their intervals, and does not"
             " fall with the rows that judge: a larger learn_rows makes it smaller."
         )
-    rows = [[what, on] for what, on in STANDS]
+    of_sample = [name for name in EITHER if name in read.get("of_sample", ())]
+    of_all = ["types, ranges, ids, sizes of arms", *(n for n in EITHER if n not in of_sample)]
+    rows = [[", ".join(of_all), ALL], *([what, on] for what, on in STANDS)]
+    rows += [[name, SAMPLE] for name in of_sample]
     table = Table("What the figures stand on", ["figure", "rows"], rows, (0, 1))
     return Section(
         "read", "What was read", "What was read?", answer, [Words(why), table, Words(how)]
