@@ -10,6 +10,8 @@ from scipy import stats
 
 from equipoise.core.errors import InputError
 from equipoise.evaluation import average_effects, evaluation_data, segment_effects
+from equipoise.evaluation.average import candidate_effect
+from equipoise.evaluation.off_policy import dr
 from equipoise.evaluation.segments import LEAST_ROWS
 
 
@@ -47,6 +49,20 @@ def test_effects_are_averages_of_the_segments_own_rows():
                 weights=[found.rows[t] for t in range(12) if t != s and found.feature[t] == f],
             )
         )
+
+
+def test_a_candidate_that_no_control_of_a_segment_could_get_is_not_told():
+    """Of segment b all whom arm 2 is open to got it, but for a few of arm 1."""
+    rng = np.random.default_rng(0)
+    segment, opens = np.repeat(["a", "b"], 100), np.tile([True, False], 100)
+    cell = np.where(opens, np.tile([0, 0, 1, 0, 2, 1], 34)[:200], np.tile([0, 0, 1, 1], 50))
+    cell[100:][opens[100:]] = np.tile([2, 2, 2, 2, 1], 10)
+    p = np.where(opens[:, None], [[0.4, 0.3, 0.3]], [[0.5, 0.5, 0.0]])
+    rows = evaluation_data(rng.normal(size=200), cell=cell, propensity=p)
+    found = segment_effects(rows, {"s": segment}).effect.value[:, :, 0]
+    assert np.isfinite(found).tolist() == [[True, True], [True, False]]
+    own = candidate_effect(rows.take(segment == "b"), 0, dr, 0.95)
+    assert found[1, 0] == own.value[0]
 
 
 def test_two_segments_are_told_apart_by_welchs_t():

@@ -27,7 +27,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimates, around, sum_df
-from equipoise.evaluation.average import LEAST_ARMS, average_effects
+from equipoise.evaluation.average import LEAST_ARMS, candidate_effect
 from equipoise.evaluation.data import EvaluationData
 from equipoise.evaluation.multiplicity import holm
 from equipoise.evaluation.off_policy import Method, dr
@@ -244,20 +244,20 @@ def _by_feature(
         raise InputError(f"segments {name!r}", must, len(labels), fix=fix)
     K = 1 + rows.candidates
     cells = np.bincount(code * K + rows.cell, minlength=len(labels) * K).reshape(-1, K)
-    told = (cells[:, 1:] >= LEAST_ROWS) & (cells[:, :1] >= LEAST_ROWS)  # (S, k)
-    inside = np.arange(len(labels))[:, None] == code  # (S, n)
-    unknown = Estimates(*[np.full((K - 1, rows.y.shape[1]), np.nan)] * 5)
-    each = [
-        average_effects(rows.take(inside[s]), method=method, level=level).effect
-        if told[s].any()
-        else unknown
-        for s in range(len(labels))
+    control = [  # that could have got each candidate
+        np.bincount(code[rows.open_to(a) & (rows.cell == 0)], minlength=len(labels))
+        for a in range(K - 1)
     ]
+    told = (cells[:, 1:] >= LEAST_ROWS) & (np.transpose(control) >= LEAST_ROWS)  # (S, k)
+    unknown = Estimates(*[np.full(rows.y.shape[1], np.nan)] * 5)
+    each: list[Estimates] = []
+    for s in range(len(labels)):
+        part = rows.take(code == s) if told[s].any() else rows
+        for a in range(K - 1):
+            each.append(candidate_effect(part, a, method, level) if told[s, a] else unknown)
+    shape = len(labels), K - 1, rows.y.shape[1]
     effect = Estimates(
-        *(
-            np.where(told[:, :, None], np.stack([_full(one, f.name) for one in each]), np.nan)
-            for f in fields(Estimates)
-        )
+        *(np.stack([_full(one, f.name) for one in each]).reshape(shape) for f in fields(Estimates))
     )
     covariance = _covariance(rows, code, effect)
     mass = np.asarray(np.bincount(code, rows.weight, len(labels)), np.float64)

@@ -20,6 +20,7 @@ from equipoise.pipeline.bounded.rankings import (
     bins_of,
     empty_ranked,
     ranked,
+    rankings_of,
     slope_of,
 )
 
@@ -117,3 +118,15 @@ def test_predictions_that_are_all_alike_make_one_bin():
     assert found.autoc().value == pytest.approx(0, abs=1e-12)
     assert np.isnan(slope_of(sums["ranked_slopes"][0], 0.95).value)
     assert found.curve(40, 0).share.tolist() == [0, 1]
+
+
+def test_a_candidate_that_is_open_to_nobody_is_not_ranked():
+    rng = np.random.default_rng(2)
+    effects, opens = rng.normal(size=(400, 2, 1)), np.tile([True, False], (400, 1))
+    past = Effects(effects, np.zeros((400, 1)), ("a", "b"), ("y",))
+    bins = bins_of(past, [1.0], 1, opens)
+    sums, one = empty_ranked(bins), np.ones(400)
+    add_ranked(sums, bins, rng.normal(size=(400, 3, 1)), effects, opens, one, rng.random(400))
+    curves, tenths, slopes, _ = rankings_of(sums, bins, (("y",), ("a", "b")), 10, 0.95, 0)
+    assert [row["candidate"] for row in curves] == ["a"]
+    assert {row["candidate"] for row in [*tenths, *slopes]} == {"a"}

@@ -272,6 +272,8 @@ def rankings_of(
     for p, (j, a) in enumerate(bins.pairs):
         metric, candidate = names[0][j], names[1][a]
         ranking, sign = ranked(sums, bins, p, level), float(bins.signs[j])
+        if not ranking.total > 0:  # open to nobody who judges
+            continue
         curve, qini = ranking.curve(points, seed), ranking.qini()
         slope = slope_of(sums["ranked_slopes"][p], level)
         curves.append(
