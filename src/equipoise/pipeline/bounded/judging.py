@@ -52,7 +52,7 @@ from equipoise.pipeline.bounded.pricing import worth_of
 from equipoise.pipeline.bounded.propensity import Propensities
 from equipoise.pipeline.bounded.rankings import Bins, add_ranked, empty_ranked
 from equipoise.pipeline.bounded.sample import Asked
-from equipoise.pipeline.bounded.scoring import Mine, effects_said, units_named
+from equipoise.pipeline.bounded.scoring import Mine, effects_said, units_named, weights_said
 from equipoise.pipeline.plan.money import Objective
 from equipoise.pipeline.study.evaluator import Judge, make_judge, one_hot
 from equipoise.pipeline.study.overlap import sides_of
@@ -166,14 +166,15 @@ class Judging:
         part, mine, file = self.part
         sums, tables = empty_sums(self.judged), list[pa.Table]()
         asked, start = self.judged.asked, part.start or 0
-        said = effects_said(file)
+        said, weights = effects_said(file), weights_said(file, self.judged.crowd)
         for batch in part.batches(asked.columns):
             table = plain_table(pa.Table.from_batches([batch]))
             rows = self.judged.log.more(table, start)
-            known = said(start - (part.start or 0), len(rows))
+            place = start - (part.start or 0)
+            known = said(place, len(rows))
             given = self.judged.scorer.decided(rows.table, start, known)
             draw = unit_draws(table, asked.roles, asked.seed, BLOCK)
-            weight, others = self.judged.crowd.weight(rows), mine.others(start, len(rows))
+            weight, others = weights(rows, place), mine.others(start, len(rows))
             self.judged.crowd.add(sums, rows, weight, others)
             held = others & (weight > 0)
             add_judged(sums, self.judged, rows, given, np.where(held, weight, 0.0), draw)

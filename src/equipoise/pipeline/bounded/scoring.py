@@ -20,14 +20,14 @@ from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.columns import free_name, plain_table
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
-from equipoise.pipeline.bounded.kept import Answer
+from equipoise.pipeline.bounded.kept import ARRAYS, Answer, read_arrays
 from equipoise.pipeline.bounded.population import Crowd
 from equipoise.pipeline.bounded.pricing import UNITS, units_priced, units_table
 from equipoise.pipeline.bounded.sample import Asked
 from equipoise.scale.partitions import Partition
 
 EFFECTS, STAGE = "effects", "scored"
-COUNTING = "counting"  # of arrays: which rows count
+COUNTING, WEIGHT = "counting", "weight"  # of arrays: which rows count, and how much
 
 
 @dataclass(frozen=True)
@@ -91,18 +91,21 @@ class Scoring:
         """
         part, mine = self.part
         units = PartBuilder()
-        tables, counting, start = list[pa.Table](), list[Bools](), part.start or 0
+        tables, start = list[pa.Table](), part.start or 0
+        counting, weights = list[Bools](), list[Floats]()
         for batch in part.batches(self.scored.asked.columns):
             rows = self.scored.log.more(plain_table(pa.Table.from_batches([batch])), start)
             given = self.scored.scorer.decided(rows.table, start)
             tables.append(_effects(rows, given.effects, mine, start))
-            others = mine.others(start, len(rows)) & (self.scored.crowd.weight(rows) > 0)
+            weights.append(self.scored.crowd.weight(rows))
+            others = mine.others(start, len(rows)) & (weights[-1] > 0)
             units.add(units_priced(self.scored.scorer.policy, given, np.flatnonzero(others)))
             counting.append(mine.with_others(others, start))
             start += len(rows)
         priced = units_table(units.build())
-        counts = {COUNTING: np.concatenate(counting)} if self.scored.crowd.trims else {}
-        return Answer(counts, {EFFECTS: pa.concat_tables(tables), UNITS: priced})
+        said = {COUNTING: np.concatenate(counting), WEIGHT: np.concatenate(weights)}
+        said = {} if self.scored.crowd.rule is None else said
+        return Answer(said, {EFFECTS: pa.concat_tables(tables), UNITS: priced})
 
 
 def _effects(rows: Log, effects: Effects, mine: Mine, start: int) -> pa.Table:
@@ -123,6 +126,17 @@ def units_named(rows: Log, start: int) -> tuple[Any, str]:
     if rows.roles.id is None:
         return pa.array(np.arange(start, start + len(rows))), "row"
     return rows.table[rows.roles.id], rows.roles.id
+
+
+def weights_said(file: str, crowd: Crowd) -> Callable[[Log, int], Floats]:
+    """How much rows of a partition count, from a place on, as it was said beside the effects; anew
+    where that is not here.
+    """
+    arrays = Path(file).with_name(ARRAYS)
+    if crowd.rule is None or not arrays.is_file():
+        return lambda rows, start: crowd.weight(rows)
+    every: Floats = read_arrays(arrays)[WEIGHT]
+    return lambda rows, start: every[start : start + len(rows)]
 
 
 def effects_said(file: str) -> Callable[[int, int], Effects | None]:
