@@ -5,10 +5,12 @@ not plain?
 feature, and spending is rare with heavy tails; arms are drawn at random.
 `run_covered_confounded`: arms follow the features by a logistic design which the run must learn,
 outcomes follow the same features.
+`run_covered_confounded_many`: the same, of a hundred times as many rows as are learnt from, where
+errors of what was learnt are larger than those of means.
 
-Of each world 20,000 rows, of which about 4,000 are learnt from.  The truth is the gain of the rule
-that ships in 200,000 units of the population, and an interval is to hold it 95 times of 100, in
-both metrics.  40 worlds in the quick form, 200 in the full one.
+Of each world 20,000 rows, or 400,000, of which about 4,000 are learnt from.  The truth is the gain
+of the rule that ships in 200,000 units of the population, and an interval is to hold it 95 times of
+100, in both metrics.  40 worlds in the quick form, 200 in the full one; of the large ones half.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ from benchmarks.record import figure, one_thread
 one_thread()
 
 import tempfile  # noqa: E402
-from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -27,8 +28,13 @@ import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
 Figures = list[dict[str, Any]]
-N, LEARN, POPULATION, FEATURES = 20_000, 4_000, 200_000, 6
+ROWS, MANY, LEARN, POPULATION, FEATURES = 20_000, 400_000, 4_000, 200_000, 6
 WARM = 0.15  # how far a cluster's lift moves visits
+WORLDS = (
+    ("clusters", False, ROWS),
+    ("confounded", True, ROWS),
+    ("confounded_many", True, MANY),
+)
 LABELS = ("none", "mail", "call")
 PLAN = """
 [log]
@@ -100,7 +106,7 @@ def truth(choice: np.ndarray, X: np.ndarray, weight: np.ndarray, confounded: boo
     return held
 
 
-def held(seed: int, confounded: bool) -> np.ndarray:
+def held(seed: int, confounded: bool, n: int = ROWS) -> np.ndarray:
     """Whether a run's interval holds the truth, of spend and visits, (2,)."""
     from equipoise.artifacts.policy import read_scorer
     from equipoise.pipeline import read_plan, run
@@ -108,8 +114,8 @@ def held(seed: int, confounded: bool) -> np.ndarray:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "log").mkdir()
-        columns, _, _ = drawn(N, seed, confounded)
-        pq.write_table(pa.table(columns), folder / "log" / "0.parquet", row_group_size=5_000)
+        columns, _, _ = drawn(n, seed, confounded)
+        pq.write_table(pa.table(columns), folder / "log" / "0.parquet", row_group_size=n // 4)
         names = ", ".join(f'"x{j}"' for j in range(FEATURES))
         roles = 'design = "learn"' if confounded else 'group = "cluster"\nweight = "weight"\n'
         roles += "" if confounded else 'design = "shares"'
@@ -125,13 +131,13 @@ def held(seed: int, confounded: bool) -> np.ndarray:
 
 
 def figures(form: str) -> Figures:
-    """Both worlds."""
-    worlds, said = 200 if form == "full" else 40, []
-    ask: Callable[[int, bool], np.ndarray] = held
-    for name, confounded in (("clusters", False), ("confounded", True)):
-        hits = np.array([ask(seed, confounded) for seed in range(worlds)])
-        for j, metric in enumerate(("spend", "visit")):
-            share = float(hits[:, j].mean())
+    """Of all worlds."""
+    said = []
+    for name, confounded, n in WORLDS:
+        worlds = (200 if form == "full" else 40) // (2 if n == MANY else 1)
+        hits = np.array([held(seed, confounded, n) for seed in range(worlds)])
+        for metric, own in zip(("spend", "visit"), hits.T, strict=True):
+            share = float(own.mean())
             reach = 1.96 * (share * (1 - share) / worlds) ** 0.5
             label = f"run_covered_{name}_{metric}"
             one = figure(label, share, low=share - reach, high=share + reach, n=worlds)
