@@ -52,7 +52,7 @@ def data_homes(data_home: Place = None) -> list[Path]:
     if os.environ.get("EQUIPOISE_DATA"):
         return [expanded(os.environ["EQUIPOISE_DATA"])]
     cache = expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "equipoise"
-    checkout = Path(__file__).parents[3]
+    checkout = Path(__file__).parents[4]
     beside = checkout.parent / "shared" / "data"
     return (
         [cache, beside] if (checkout / "pyproject.toml").is_file() and beside.is_dir() else [cache]
