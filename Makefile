@@ -4,8 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# one more than the cores: tests of services and clusters wait for much of their time
-WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 COVERED := core treatments allocation evaluation
 # containers like to set it: then every process compiles the sources anew, and pytest its asserts (16 s of each worker)
 export PYTHONDONTWRITEBYTECODE :=
@@ -28,7 +26,7 @@ serve: $(STAMP)  ## the main job as a service on this machine; it prints a curl 
 	$(BIN)/equipoise serve runs/voucher
 
 test: $(STAMP) tools  ## the whole suite; neighbours stay with one worker, which makes their fixtures once; threads that wait, sleep
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 check: $(STAMP)  ## style, types, floors, house rules
 	$(BIN)/ruff format --check .
