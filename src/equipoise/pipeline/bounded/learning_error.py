@@ -13,10 +13,10 @@ parts, the same rows with the same outcomes, so that their means differ by b_g -
 
     cov b_part = mean over pairs of (b_g - b_h)(b_g - b_h)' / 2        cov b <= cov b_part / G
 
-The errors of e^ and m^ fall with the root of the rows or slower, their product with its square or
-slower; what is certain of its variance is that it falls with the rows, and this is what is taken: a
-product that falls with the rows falls to 1 / G^2, so intervals are rather wide.  What all parts
-have in common, as trees that are flat where a propensity bends, is not seen.
+The variance of b falls with the rows at least, where both errors fall with their fourth root, as
+doubly robust intervals ask for anyhow; where both fall with the root it is 1 / G^2 of that of a
+part, so intervals are rather wide.  What all parts have in common, as trees that are flat where a
+propensity bends, is not seen.
 
 The sample's own values hold as far as b is small beside their standard errors, so b is never taken
 for larger than these, which parts with a few wild weights would say; where parts are too small to
@@ -123,7 +123,8 @@ def learning_error(
         )
     except InputError:  # a part has too few rows of an arm
         return LearningError(ceiling, ceiling)
-    size = np.bincount(part, study.log.weight, PARTS)
+    w = study.log.weight
+    size = np.bincount(part, None if w is None else w / w.max(), PARTS)
     gaps = []
     for g, h in combinations(range(PARTS), 2):
         others = np.setdiff1d(np.arange(PARTS), (g, h))
@@ -152,12 +153,13 @@ def _means_by_part(g: int, case: tuple[Study, Judged, Ints]) -> Floats:
 def _means(rows: Log, judged: Judged, model: Model) -> Floats:
     """The means of some rows, (1 + k, m + 1)."""
     total, weight = np.zeros((len(rows.cell_names), len(rows.metrics) + 1)), 0.0
+    heaviest = 1.0 if rows.weight is None else float(rows.weight.max())  # sums stay finite
     for start in range(0, len(rows), BATCH):
         batch = rows.take(np.arange(start, min(start + BATCH, len(rows))))
         levels = judged.levels(batch, model.effects(batch.table))
         p = judged.chances.of(batch)
         judge = make_judge(batch, levels, p, judged.costs, judged.level, judged.objective)
-        w = np.ones(len(batch)) if batch.weight is None else batch.weight
+        w = np.ones(len(batch)) if batch.weight is None else batch.weight / heaviest
         total += np.einsum("n,npc->pc", w, _gains(judge, judged, batch))
         weight += float(w.sum())
     return total / weight
@@ -179,7 +181,7 @@ def _of_sample(study: Study, judged: Judged) -> Floats:
     units = study.judge.units(np.arange(len(rows)))
     psi = rows - weighted_means(rows, units.weight)
     error = units.errors(psi)[0]
-    weighted = units.weight[:, None] * psi
+    weighted = (units.weight / units.weight.max())[:, None] * psi
     together = weighted.T @ weighted
     plain = np.sqrt(np.diag(together))
     scale = np.divide(error, plain, out=np.zeros_like(error), where=plain > 0)
