@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import math
 import os
@@ -114,6 +115,14 @@ def test_a_decision_may_name_an_older_context_after_a_roll(tmp_path):
     log.close()
     seeds = [e.context.seed for e in read_records(tmp_path) if type(e.record) is DecisionRecord]
     assert seeds == [1, 1, 1]
+
+
+def test_who_looks_whether_a_writer_lives_keeps_none_from_its_slot(tmp_path):
+    """For a moment the one who looks has the lock."""
+    lock = os.open(tmp_path / "00000.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    threading.Timer(0.004, os.close, (lock,)).start()
+    DecisionLog(tmp_path, 0).close()
 
 
 def test_a_slot_has_one_writer(tmp_path):

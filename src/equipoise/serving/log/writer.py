@@ -30,6 +30,7 @@ from equipoise.serving.log.segments import CHAIN, encode, file_name, frame_of, h
 from equipoise.serving.records import Context, DecisionRecord, EndRecord, ErasedRecord, Record
 
 SLOTS = 1 << 16
+LOOKS, LOOK = 10, 0.002  # how often a lock is asked for, and the seconds between
 KEPT = 64  # contexts that a decision in flight may still name
 NO_SPACE = "a disk without space for all of it"
 
@@ -477,16 +478,19 @@ def _lock(folder: Path, slot: int) -> Path:
 
 
 def _hold(folder: Path, slot: int) -> int:
-    """The lock of a slot, which ends with the process."""
+    """The lock of a slot, which ends with the process.  Who looks whether a writer lives has it
+    for a moment, so it is asked for again; a writer keeps it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         own = os.open(_lock(folder, slot), os.O_RDWR | os.O_CREAT, 0o640)
     except OSError as error:
         raise unavailable("be writable", str(error), str(folder)) from error
-    try:
-        fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(own)
-        what, fix = f"slot {slot} of the log", "stop the other process, or take another slot"
-        raise ConflictError(what, "be free", "another writer has it", str(folder), fix) from error
-    return own
+    for _ in range(LOOKS):
+        with suppress(OSError):
+            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return own
+        time.sleep(LOOK)
+    os.close(own)
+    what, fix = f"slot {slot} of the log", "stop the other process, or take another slot"
+    raise ConflictError(what, "be free", "another writer has it", str(folder), fix)
