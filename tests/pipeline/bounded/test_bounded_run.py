@@ -27,6 +27,7 @@ from equipoise.pipeline.bounded import run as bounded
 from equipoise.pipeline.bounded.checks import AllRows, row_sums, whole_of
 from equipoise.pipeline.bounded.kept import Answer, Kept, added, keeping, write_answer
 from equipoise.pipeline.bounded.keys import BLOCK, SAMPLE, unit_draws
+from equipoise.pipeline.bounded.learning_error import LearningError
 from equipoise.pipeline.bounded.periods import periods_by
 from equipoise.pipeline.bounded.pricing import read_units, units_table
 from equipoise.pipeline.bounded.propensity import Propensities
@@ -275,6 +276,15 @@ def test_a_learnt_propensity_judges_rows_that_it_has_not_seen(tmp_path, monkeypa
             assert value == less
             assert (most - least) <= 0.95 * (high - low) or high == low
     assert findings["read"]["learnt"]
+    last, names = judgement.cells - 1, log.cell_names
+    own = np.zeros((last + 1, 3, last + 1, 3))
+    own[last, :, last, :] = np.eye(3)
+    alone = replace(judgement, error=LearningError(own, 2 * own))
+    of_last = rivals_of(alone, names)
+    for wide, narrow in zip(of_last[: 2 + last], bare, strict=False):
+        told = {way: wide[way] != narrow[way] for way in ("values", "against_chosen")}
+        hit = wide["policy"] == f"everybody: {names[last]}"
+        assert told == {"values": hit, "against_chosen": hit}, wide["policy"]
     checks = {check["name"]: check for check in findings["experiment"]["checks"]}
     assert checks["learnt propensity"]["status"] in ("note", "warn")
     for row in findings["averages"]:

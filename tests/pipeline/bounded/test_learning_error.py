@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,8 +16,20 @@ from equipoise.pipeline.bounded import learning_error as module
 from equipoise.pipeline.bounded.learning_error import PARTS, LearningError, learning_error
 
 EYE = np.eye(2)
+
+
+@dataclass
+class Rows:
+    """Forty rows without weights."""
+
+    roles: Any
+
+    def __len__(self) -> int:
+        return 40
+
+
 STUDY: Any = SimpleNamespace(
-    log=SimpleNamespace(roles=SimpleNamespace(action_propensity=None), weight=None),
+    log=Rows(SimpleNamespace(action_propensity=None, weight=None)),
     plan=SimpleNamespace(run=SimpleNamespace(seed=0)),
 )
 JUDGED: Any = SimpleNamespace(chances=SimpleNamespace(model=object()))

@@ -43,6 +43,7 @@ from equipoise.core.log import Log
 from equipoise.core.parallel import in_order
 from equipoise.core.progress import Progress, silent
 from equipoise.evaluation.base import weighted_means
+from equipoise.pipeline.bounded.blocks import row_weights, usual_weight
 from equipoise.pipeline.bounded.judging import Judged
 from equipoise.pipeline.bounded.open_arms import open_to
 from equipoise.pipeline.study.cross_fit import fit_model, fitted_metrics, log_folds
@@ -123,8 +124,7 @@ def learning_error(
         )
     except InputError:  # a part has too few rows of an arm
         return LearningError(ceiling, ceiling)
-    w = study.log.weight
-    size = np.bincount(part, None if w is None else w / w.max(), PARTS)
+    size = np.bincount(part, row_weights(study.log, usual_weight(study.log)), PARTS)
     gaps = []
     for g, h in combinations(range(PARTS), 2):
         others = np.setdiff1d(np.arange(PARTS), (g, h))
@@ -153,13 +153,13 @@ def _means_by_part(g: int, case: tuple[Study, Judged, Ints]) -> Floats:
 def _means(rows: Log, judged: Judged, model: Model) -> Floats:
     """The means of some rows, (1 + k, m + 1)."""
     total, weight = np.zeros((len(rows.cell_names), len(rows.metrics) + 1)), 0.0
-    heaviest = 1.0 if rows.weight is None else float(rows.weight.max())  # sums stay finite
+    usual = usual_weight(rows)
     for start in range(0, len(rows), BATCH):
         batch = rows.take(np.arange(start, min(start + BATCH, len(rows))))
         levels = judged.levels(batch, model.effects(batch.table))
         p = judged.chances.of(batch)
         judge = make_judge(batch, levels, p, judged.costs, judged.level, judged.objective)
-        w = np.ones(len(batch)) if batch.weight is None else batch.weight / heaviest
+        w = row_weights(batch, usual)
         total += np.einsum("n,npc->pc", w, _gains(judge, judged, batch))
         weight += float(w.sum())
     return total / weight
