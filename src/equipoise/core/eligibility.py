@@ -187,6 +187,19 @@ def open_sets(open_to: Bools) -> tuple[Bools, Ints]:
     return sets, which.reshape(-1).astype(np.int64)
 
 
+def set_places(opens: Bools, sets: Bools) -> Ints:
+    """Which of some sets (s, K) is open to each row, (n,), whose is among them.   opens: (n, K).
+
+    >>> both, one = [True, True], [True, False]
+    >>> set_places(np.array([one, both, one]), np.array([both, one])).tolist()
+    [1, 0, 1]
+    """
+    place = {known.tobytes(): s for s, known in enumerate(sets)}
+    own, which = open_sets(opens)
+    places: Ints = np.array([place[one.tobytes()] for one in own], np.int64)[which]
+    return places
+
+
 def among_open(propensity: Floats, open_to: Bools) -> Floats:
     """Probabilities (n, K) over those of the open cells: 0 where closed.
 

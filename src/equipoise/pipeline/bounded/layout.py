@@ -16,7 +16,7 @@ import numpy as np
 
 from equipoise.artifacts.policy import Scorer
 from equipoise.core.arrays import Bools, Floats, Ints
-from equipoise.core.eligibility import open_sets
+from equipoise.core.eligibility import set_places
 from equipoise.pipeline.bounded.blocks import BYTES, LEAST, add_rows, block_count, whole_numbers
 from equipoise.pipeline.bounded.kept import Arrays
 
@@ -102,9 +102,7 @@ class Patterns:
         """Add rows.   gains: w gain and w spend of each candidate, (r, k, m + 1);  own: their cells
         and draws, (r,);  offered: what the policy leaves open, (r, k).
         """
-        place = {opens.tobytes(): p for p, opens in enumerate(self.sets)}
-        sets, which = open_sets(offered)
-        pattern = np.array([place[opens.tobytes()] for opens in sets], np.int64)[which]
+        pattern = set_places(offered, self.sets)
         sums["patterns"] += np.bincount(pattern, minlength=len(self.sets))
         cells, draw = own
         block = whole_numbers(draw, self.blocks) * (1 + self.sets.shape[1]) + cells

@@ -21,7 +21,7 @@ import numpy as np
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.balance import Check, check
 from equipoise.core.checks import OVERLAP_LIMIT
-from equipoise.core.eligibility import open_sets, set_shares
+from equipoise.core.eligibility import open_sets, set_places, set_shares
 from equipoise.core.eligible_checks import ELIGIBILITY, SetSizes, eligibility_check
 from equipoise.core.errors import LogError
 from equipoise.core.log import Log
@@ -111,11 +111,8 @@ class ArmShares:
 
     def of(self, rows: Log) -> Floats:
         """The shares of each row, (n, K)."""
-        place = {opens.tobytes(): s for s, opens in enumerate(self.sets)}
-        sets, which = open_sets(open_to(rows))
-        known = np.array([place[opens.tobytes()] for opens in sets])
         period = periods_by(rows, self.starts) if len(self.starts) else 0
-        return np.asarray(self.shares[known[which], period])
+        return np.asarray(self.shares[set_places(open_to(rows), self.sets), period])
 
 
 @dataclass(frozen=True)
