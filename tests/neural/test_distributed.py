@@ -39,7 +39,8 @@ def test_two_processes_learn_what_one_learns():
     )
     each = elastic_launch(launch, learnt)()
     alone, _ = learnt()
-    assert [who for _, who in each.values()] == [(0, 2), (1, 2)]
+    # A worker's rank is given by the store that it asked first or second, not by its place here.
+    assert sorted(who for _, who in each.values()) == [(0, 2), (1, 2)]
     for values, _ in each.values():
         np.testing.assert_allclose(values, alone, rtol=0, atol=1e-5)
 
