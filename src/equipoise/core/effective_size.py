@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
@@ -80,6 +81,20 @@ class Assignment:
         """
         own = self.probability if self.fixed else self.probability[rows]
         return Assignment(self.cell[rows], own, self.cells, self.fixed)
+
+
+class RowParts(NamedTuple):
+    """What rows add to errors, so that these can be added up batch by batch:
+
+        (error sum w)^2 = sum_u (sum_{i in u} factor_i psi_i)^2
+
+    factor : (n,).   unit : (n,) the unit of each row; None: each is one.   alone : (n,) whether its
+    arm has one unit only, so that no error is known where it has a part.
+    """
+
+    factor: Floats
+    unit: Ints | None
+    alone: Bools
 
 
 @dataclass(frozen=True)
@@ -235,6 +250,25 @@ class Units:
         pairs = [self._error(np.ascontiguousarray(part)) for part in influence.T]
         errors, df = np.array(pairs, np.float64).reshape(-1, 2).T
         return errors / self.weight.sum(), df
+
+    def parts(self) -> RowParts:
+        """What rows add to errors, for influence values that do not fit into memory.
+
+        Returns
+        -------
+        RowParts
+            Of the n rows.
+
+        Examples
+        --------
+        >>> effective_units(np.ones(2)).parts().factor.round(3).tolist()
+        [1.414, 1.414]
+        """
+        arm = self.arm if self.pair is None else self.arm[self.pair]
+        own = self.pair if self.pair is not None else np.arange(len(arm))
+        kept = self._kept[arm if len(self.share) != len(self.arm) else own]
+        unit = None if self.pair is None or self.unit is None else self.unit[self.pair]
+        return RowParts(self.weight / np.sqrt(kept), unit, (self.count == 1)[arm])
 
     def _error(self, psi: Floats) -> tuple[float, float]:
         """(the error times the whole weight, df) of one estimate.   psi: (n,)."""

@@ -36,16 +36,15 @@ from itertools import combinations
 import numpy as np
 
 from equipoise.artifacts.model import Model
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimates, around, sum_df
 from equipoise.core.log import Log
 from equipoise.core.parallel import in_order
 from equipoise.core.progress import Progress, silent
-from equipoise.evaluation.base import weighted_means
 from equipoise.pipeline.bounded.blocks import row_weights, usual_weight
 from equipoise.pipeline.bounded.judging import Judged
-from equipoise.pipeline.bounded.open_arms import open_to
+from equipoise.pipeline.bounded.mean_covariance import mean_covariance
 from equipoise.pipeline.study.cross_fit import fit_model, fitted_metrics, log_folds
 from equipoise.pipeline.study.evaluator import Judge, make_judge
 from equipoise.pipeline.study.study import Study
@@ -167,23 +166,31 @@ def _means(rows: Log, judged: Judged, model: Model) -> Floats:
 
 def _gains(judge: Judge, judged: Judged, rows: Log) -> Floats:
     """What each row adds to the gains and the spend of each policy, (n, 1 + k, m + 1)."""
-    rule = judge.gains(judged.scorer.decided(rows.table).choice)[:, : len(rows.metrics) + 1]
-    there = open_to(rows)[:, 1:, None]
-    gain = judge.scores[:, 1:] - judge.scores[:, :1]
-    each = np.concatenate([gain, judge.spend[:, 1:, None]], axis=2)
-    return np.concatenate([rule[:, None], np.where(there, each, 0.0)], axis=1)
+    choice = judged.scorer.decided(rows.table).choice
+    return _of_each(judge, choice, rows.eligible, np.arange(len(rows)))
+
+
+def _of_each(judge: Judge, choice: Ints, eligible: Bools | None, at: Ints) -> Floats:
+    """The same of rows ``at``.   choice, eligible: of the rule and of the log, of all rows."""
+    rule = judge.gains(choice[at], at)[:, : judge.scores.shape[2] + 1]
+    gain = judge.scores[at, 1:] - judge.scores[at, :1]
+    each = np.concatenate([gain, judge.spend[at, 1:, None]], axis=2)
+    if eligible is not None:
+        each = np.where(eligible[at, 1:, None], each, 0.0)
+    return np.concatenate([rule[:, None], each], axis=1)
 
 
 def _of_sample(study: Study, judged: Judged) -> Floats:
     """The covariance of the sample's own values, in the shape of `LearningError.ceiling`."""
-    gains = _gains(study.judge, judged, study.log)
-    rows = gains.reshape(len(gains), -1)
-    units = study.judge.units(np.arange(len(rows)))
-    psi = rows - weighted_means(rows, units.weight)
-    error = units.errors(psi)[0]
-    weighted = (units.weight / units.weight.max())[:, None] * psi
-    together = weighted.T @ weighted
-    plain = np.sqrt(np.diag(together))
-    scale = np.divide(error, plain, out=np.zeros_like(error), where=plain > 0)
-    covariance: Floats = together * np.multiply.outer(scale, scale)
-    return covariance.reshape(*gains.shape[1:], *gains.shape[1:])
+    log, judge = study.log, study.judge
+    choice = np.zeros(len(log), np.int64)
+    for start in range(0, len(log), BATCH):
+        some = log.table.slice(start, BATCH)
+        choice[start : start + len(some)] = judged.scorer.decided(some, start).choice
+
+    def gains(at: Ints) -> Floats:
+        return _of_each(judge, choice, log.eligible, at).reshape(len(at), -1)
+
+    shape = len(log.cell_names), len(log.metrics) + 1
+    covariance = mean_covariance(gains, judge.units(np.arange(len(log))), BATCH)
+    return covariance.reshape(*shape, *shape)
