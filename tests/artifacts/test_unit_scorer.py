@@ -207,6 +207,24 @@ def test_costs_that_are_always_paid_or_observed(model, costs):
     assert_same(scorer, "trees", NEW.slice(0, 40))
 
 
+@pytest.mark.parametrize("drawing", [{"mode": "random", "shares": (0.3, 0.4)}, {"tie_penalty": 2.0}])
+@pytest.mark.parametrize("kind", ["int64", "uint64"])
+def test_a_unit_draws_by_its_id_as_text_whatever_the_files_type(model, kind, drawing):
+    ends = np.iinfo(kind).min, 0, 7, np.iinfo(kind).max
+    ids = np.random.default_rng(5).integers(*ends[::3], 150, dtype=kind)
+    ids[:4] = ends
+    units = NEW.append_column("user", pa.array(ids))
+    types = UnitColumns(TYPES | {"user": column_type(units["user"])})
+    scorer = scorer_of(model, id="user", columns=types)
+    scorer = replace(scorer, policy=replace(scorer.policy, seed=3, **drawing))
+    want, alone = scorer.assign(units)["chosen"].to_pylist(), UnitScorer(scorer)
+    for row, id in enumerate(ids.tolist()):
+        facts = alone.facts(as_asked(NEW, row))
+        got = {NAMES[1 + alone.decide(name, facts).choice] for name in (id, str(id), ids[row])}
+        assert got == {want[row]}, id
+    assert want != scorer.numbered().assign(units)["chosen"].to_pylist()
+
+
 def test_gaps_close_everything(model):
     scorer = scorer_of(model, staying=Staying(gaps=0.2))
     alone, asked = UnitScorer(scorer), as_asked(NEW, 0)

@@ -113,8 +113,10 @@ def test_another_policy_is_held_against_it(equipoise, state):
 def test_a_comparison_is_shown(capsys):
     value = dict.fromkeys(("logged", "ips", "snips", "dr", "gain"), [0.5, 0.25, 0.75])
     moves = [{"from": "none", "to": f"offer {n}", "decisions": 2} for n in range(12)]
-    every = (100, {"erased": 3}, 24, moves, [1.0, 2.5], 4, 5, 0.5, True, {"sales": value})
-    _show_comparison(PolicyComparison(*every))
+    mix = {"none": [0.75, 0.5]}
+    every = (100, {"erased": 3}, 24, moves, mix, [1.0, 2.5], 4, 5, 80, 0.5, True, "")
+    compared = PolicyComparison(*every, {"sales": value})
+    _show_comparison(compared)
     out = capsys.readouterr().out
     for words in (
         "100 decisions compared; left out: 3 erased",
@@ -122,11 +124,14 @@ def test_a_comparison_is_shown(capsys):
         "expected cost a decision 1 -> 2.5",
         "of 4 it knows nothing",
         "and 2 other changes",
-        "effective sample: 50.0% of the decisions",
+        "75.0%",
+        "effective sample: 50.0% of the 80 judged decisions",
         "in 5 the log could not have shown",
         "0.50 [0.25, 0.75]",
     ):
         assert words in out, words
+    _show_comparison(replace(compared, told=False, missing="the log holds no rewards"))
+    assert "not told: the log holds no rewards" in capsys.readouterr().out
 
 
 def test_a_difference_is_shown(capsys):

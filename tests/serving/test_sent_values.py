@@ -15,7 +15,7 @@ import pytest
 
 from equipoise.core.errors import InputError
 from equipoise.serving.client import AsyncClient, Client, request_of, reward_of
-from equipoise.serving.sent_values import encode, plain_values
+from equipoise.serving.sent_values import encode, plain_values, unit_text
 
 NOON = dt.datetime(2026, 3, 1, 12, 0, 0, 500_000)
 EAST = dt.timezone(dt.timedelta(hours=3))
@@ -97,6 +97,24 @@ def test_a_value_is_sent_as_json_has_it(value, sent):
 def test_what_json_would_change_is_refused(value, words):
     with pytest.raises(InputError, match=rf"features\['x'\] must .*{words}"):
         Client("http://shop", fallback="none").decide("ann", {"x": value})
+
+
+def test_a_units_id_may_be_a_whole_number_and_nothing_that_can_be_written_in_two_ways():
+    for unit, sent in (
+        ("007", "007"),
+        (Plan("gold"), "gold"),
+        (Town.OSLO, "Oslo"),
+        (-7, "-7"),
+        (0, "0"),
+        (np.uint64(2**64 - 1), "18446744073709551615"),
+        (np.int64(-(2**63)), "-9223372036854775808"),
+        (uuid.UUID(int=7), str(uuid.UUID(int=7))),
+    ):
+        assert request_of(unit).unit == unit_text(unit) == sent
+        assert type(unit_text(unit)) is str
+    for unit in (7.0, True, None, b"7", NOON, np.timedelta64(7, "s"), np.float64(7), [7]):
+        with pytest.raises(InputError, match="unit must be text or a whole number; got"):
+            Client("http://shop", fallback="none").unit(unit)
 
 
 def test_other_fields_take_numpy_too_and_are_refused_in_our_words():

@@ -295,7 +295,8 @@ class CompiledRule:
         groups : mapping, optional
             Column -> labels (n,), where the policy names it.
         units : array-like, (n,), optional
-            Ids by which the policy draws, where it does.
+            Ids by which the policy draws, where it does: as text, as the service and files draw;
+            whole numbers draw as those of rows do.
         previous : array of int, (n,), optional
             The choices in force: -2 none, -1 control, a candidate's place.
         weights : array, (n, m), optional

@@ -195,7 +195,8 @@ class UnitScorer:
         Parameters
         ----------
         unit : str, int or None
-            Its id, by which the policy draws, where it does.
+            Its id, by which the policy draws, where it does; of a policy without ids the number of
+            its row.
         facts : UnitFacts
             Of `facts`, or of a store.
         previous : int, default -2
@@ -208,7 +209,11 @@ class UnitScorer:
         RowDecision
             As `Scorer.assign` decides, bit for bit.
         """
-        name = columns.text_label(unit) if type(unit) is str else unit
+        name = unit
+        if isinstance(unit, str):
+            name = columns.text_label(unit)
+        elif unit is not None and self.scorer.id is not None:
+            name = str(int(unit))  # ids of any type are drawn by as text
         return self.rule.decide_row(facts, name, previous, weights)
 
     def _facts(self, features: Mapping[str, Value], counts: FeatureCounts) -> UnitFacts:

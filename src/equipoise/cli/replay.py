@@ -70,8 +70,8 @@ def replay(
 
     With --against another policy it decides what the service decided: who would get something else,
     what that would cost, and what it would be worth by ips, snips and doubly robust scores.  Where
-    the log says too little of it (less than 20 % of the decisions, effectively) no value is told,
-    with exit code 3: give the policy a share of the traffic, or explore.
+    the log has no rewards, or none whose windows have ended, or says too little of it (less than
+    20 % of the decisions, effectively), all but the worth is told, with why, and exit code 3.
 
     \b
     Examples:

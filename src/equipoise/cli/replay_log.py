@@ -111,14 +111,17 @@ def _show_comparison(compared: PolicyComparison) -> None:
     table(compared.transitions[:SHOWN], ["from", "to", "decisions"], "From what to what")
     if len(compared.transitions) > SHOWN:
         typer.echo(f"and {len(compared.transitions) - SHOWN} other changes: --json has them all")
-    typer.echo(f"effective sample: {compared.effective:.1%} of the decisions")
+    mix = [
+        {"candidate": cell, "served": f"{then:.1%}", "new": f"{now:.1%}"}
+        for cell, (then, now) in compared.mix.items()
+    ]
+    table(mix, ["candidate", "served", "new"], "Who gets what: shares of the decisions")
+    judged = "the" if compared.judged in (0, n) else f"the {compared.judged:,} judged"
+    typer.echo(f"effective sample: {compared.effective:.1%} of {judged} decisions")
     if compared.unsupported:
         typer.echo(f"in {compared.unsupported:,} the log could not have shown what it gives")
     if not compared.told:
-        typer.echo(
-            "that is too little to tell what it would be worth (20 % are needed): give it a share"
-            " of the traffic, or explore"
-        )
+        typer.echo(f"What it would be worth is not told: {compared.missing}")
         return
     rows: list[dict[str, Any]] = [
         {"metric": metric} | {name: interval(value) for name, value in every.items()}

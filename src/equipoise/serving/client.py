@@ -38,7 +38,7 @@ from equipoise.serving.messages import (
     RewardRequest,
     UnitHistory,
 )
-from equipoise.serving.sent_values import encode, plain_values
+from equipoise.serving.sent_values import encode, plain_values, unit_text
 
 T = TypeVar("T")
 AGAIN, IN_HAND = (429, 502, 503, 504), 409
@@ -176,14 +176,14 @@ def _one_of(raw: msgspec.Raw, kind: type[T]) -> T | EquipoiseError:
 
 
 def request_of(
-    unit: str, features: Mapping[str, Any] | None = None, **others: Any
+    unit: str | int, features: Mapping[str, Any] | None = None, **others: Any
 ) -> DecideRequest:
     """A request of `DecideRequest`'s fields.
 
     Parameters
     ----------
-    unit : str
-        Whom.
+    unit : str or int
+        Whom; a whole number is sent by its digits.
     features : mapping, optional
         Raw columns of the unit: text, numbers, true or false, times, of numpy and pandas, too.
     **others : object
@@ -196,10 +196,11 @@ def request_of(
 
     Examples
     --------
-    >>> request_of("user-1", {"age": 34}).unit
-    'user-1'
+    >>> request_of("user-1", {"age": 34}).unit, request_of(7).unit
+    ('user-1', '7')
     """
-    return DecideRequest(unit=unit, features=None if features is None else dict(features), **others)
+    sent = None if features is None else dict(features)
+    return DecideRequest(unit=unit_text(unit), features=sent, **others)
 
 
 def reward_of(decision: str, name: str, value: float, **others: Any) -> RewardRequest:
@@ -292,14 +293,14 @@ class Client:
         self._http.close()
 
     def decide(
-        self, unit: str, features: Mapping[str, Any] | None = None, **others: Any
+        self, unit: str | int, features: Mapping[str, Any] | None = None, **others: Any
     ) -> DecideAnswer:
         """What one unit gets.
 
         Parameters
         ----------
-        unit : str
-            Whom.
+        unit : str or int
+            Whom; a whole number is sent by its digits.
         features : mapping, optional
             As of `request_of`; known units need none.
         **others : object
@@ -418,12 +419,12 @@ class Client:
         """
         return _read(self._send("GET", f"/decisions/{_quoted(decision)}"), DecisionStatus)
 
-    def unit(self, unit: str) -> UnitHistory:
+    def unit(self, unit: str | int) -> UnitHistory:
         """The decisions of a unit in the last hours; asking decides nothing.
 
         Parameters
         ----------
-        unit : str
+        unit : str or int
             Whom.
 
         Returns
@@ -431,7 +432,7 @@ class Client:
         UnitHistory
             The last first.
         """
-        return _read(self._send("GET", f"/units/{_quoted(unit)}"), UnitHistory)
+        return _read(self._send("GET", f"/units/{_quoted(unit_text(unit))}"), UnitHistory)
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
         attempt = 0
@@ -488,7 +489,7 @@ class AsyncClient:
         await self._http.aclose()
 
     async def decide(
-        self, unit: str, features: Mapping[str, Any] | None = None, **others: Any
+        self, unit: str | int, features: Mapping[str, Any] | None = None, **others: Any
     ) -> DecideAnswer:
         """As `Client.decide`."""
         request = self._calls.keyed(request_of(unit, features, **others))
@@ -529,9 +530,9 @@ class AsyncClient:
         """As `Client.decision`."""
         return _read(await self._send("GET", f"/decisions/{_quoted(decision)}"), DecisionStatus)
 
-    async def unit(self, unit: str) -> UnitHistory:
+    async def unit(self, unit: str | int) -> UnitHistory:
         """As `Client.unit`."""
-        return _read(await self._send("GET", f"/units/{_quoted(unit)}"), UnitHistory)
+        return _read(await self._send("GET", f"/units/{_quoted(unit_text(unit))}"), UnitHistory)
 
     async def _send(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
         attempt = 0

@@ -53,6 +53,47 @@ def plain_values(features: Mapping[str, Any]) -> dict[str, Value]:
     }
 
 
+def unit_text(unit: object) -> str:
+    """A unit's id as it is sent: that of a column of whole numbers by its digits, as a file of
+    units has it in the store, and as `equipoise score` draws for it.
+
+    Parameters
+    ----------
+    unit : str, int or UUID
+        Of Python or numpy.
+
+    Returns
+    -------
+    str
+        The id.
+
+    Raises
+    ------
+    InputError
+        Where it is another: how a float or a time is written is for the caller to say.
+
+    Examples
+    --------
+    >>> unit_text(-7), unit_text("007")
+    ('-7', '007')
+    """
+    if isinstance(unit, Enum):
+        return unit_text(unit.value)
+    if isinstance(unit, str):
+        return str.__str__(unit)
+    if isinstance(unit, uuid.UUID):
+        return str(unit)
+    if isinstance(unit, Integral) and not isinstance(unit, bool) and _is_number(unit):
+        return str(int(unit))
+    fix = "write it as text, as it stands in the file of units"
+    raise InputError("unit", "be text or a whole number", type(unit).__name__, fix=fix)
+
+
+def _is_number(value: object) -> bool:
+    """Whether what says that it is a whole number is one; numpy calls lengths of time so."""
+    return type(value).__name__ != "timedelta64"
+
+
 def _plain(name: str, value: Any) -> Value:
     if isinstance(value, Enum):
         return _plain(name, value.value)
@@ -60,7 +101,7 @@ def _plain(name: str, value: Any) -> Value:
         return str.__str__(value) if isinstance(value, str) else value
     if type(value).__name__ in NOTHING or str(value) == "NaT":
         return None
-    if type(value).__name__ == "timedelta64":  # numpy calls it a whole number
+    if not _is_number(value):
         return _of_encoder(value.astype("timedelta64[us]").item())
     if isinstance(value, Integral):
         return int(value)

@@ -235,8 +235,32 @@ def test_no_value_is_told_where_the_log_says_too_little(everything):
     assert (compared.told, compared.values) == (False, {})
     assert compared.left_out["the budget was used up"] > 0
     assert compared.left_out["under the kill switch"] == 24, "bob is erased"
-    with pytest.raises(InputError, match="hold decisions to compare"):
-        compare_policies(folder / "log", snapshots.get, contrary, rewards=windows, now=NOON)
+    assert "give it a share of the traffic" in compared.missing
+    open_ones = compare_policies(
+        folder / "log", snapshots.get, contrary, rewards=windows, now=NOON
+    )
+    assert (open_ones.judged, compared.judged) == (0, compared.decisions)
+    assert "still open" in open_ones.missing
+    for name in ("decisions", "changed", "transitions", "mix", "spend", "left_out"):
+        assert getattr(open_ones, name) == getattr(compared, name), name
+
+
+def test_without_rewards_all_but_a_value_is_told(tmp_path):
+    live = loaded("a", policy=with_(prices=(0.1,)))
+    world = World(tmp_path, ServeConfig(explore=0.5), live=live)
+    for number in range(40):
+        world.decide(f"unit {number}", features={"worth": 0.5 + number % 2})
+    world.close()
+    dearer = loaded("n", policy=with_(prices=(9.0,)))
+    compared = compare_policies(tmp_path / "log", {live.id: live}.get, dearer, now=LATER)
+    assert (compared.told, compared.values, compared.judged) == (False, {}, 0)
+    assert "no rewards" in compared.missing
+    assert compared.mix["none"][1] == 1.0
+    assert compared.changed == round(40 * (1 - compared.mix["none"][0]))
+    assert compared.spend[0] > compared.spend[1] == 0.0
+    assert 0 < compared.effective < 1
+    with pytest.raises(InputError, match="must hold decisions to compare; got 40 of a snapshot"):
+        compare_policies(tmp_path / "log", {}.get, dearer)
 
 
 def test_what_the_log_could_not_have_shown_carries_no_weight():

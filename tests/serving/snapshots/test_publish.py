@@ -416,6 +416,8 @@ def test_a_policy_is_tried_whatever_its_keys_are(shipped, tmp_path, key):
     publish(state, loaded.id, by="ann")
     asked = json.loads(example_request(state)[2])
     assert UnitScorer(scorer).facts(asked["features"]).values.shape == (1, 1)
+    assert scorer.id == "user"
+    assert "user" not in asked["features"]
 
 
 def test_a_policy_that_nothing_can_be_drawn_for_is_published_untried(

@@ -131,7 +131,7 @@ def example_request(state: Path) -> tuple[str, int, str]:
         from equipoise.artifacts.policy import read_scorer
         from equipoise.serving.snapshots.self_test import drawn_units
 
-        drawn = drawn_units(read_scorer(folder / "policy"))
+        drawn = drawn_units(read_scorer(folder / "policy").numbered())  # an id is no feature
         if drawn is not None:
             request["features"] = {
                 name: _plain(value) for name, value in drawn.slice(0, 1).to_pylist()[0].items()

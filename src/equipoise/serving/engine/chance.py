@@ -321,7 +321,7 @@ def stays(days: Mapping[str, int], label: str | None, unit: str, day: int) -> bo
     every = days.get(label, 1) if label is not None else 1
     if every == 1:
         return False
-    number = int(uniform_one(unit, 0, STREAM) * SPREAD)
+    number = int(uniform_one(text_label(unit), 0, STREAM) * SPREAD)  # as in files
     return (number + day) % every != 0
 
 

@@ -148,6 +148,9 @@ def compact_log(
         known = Units(units, id, contents) if units is not None else None
         until = time.time_ns() if now is None else now
         how = joining_of(contents, rewards or {}, window, claimed, until)
+        if not how.metrics:
+            fix = "send rewards, or name the metrics that are meant"
+            raise InputError("a decision log", "hold rewards", "none", fix=fix)
         if chances is not None:
             cells = tuple(cells_of(contents))
             how = replaced(how, cells=cells, chances=chances(contents.erased))
@@ -218,9 +221,6 @@ def joining_of(
     if claimed is not None and claimed not in windows:
         fix = among(claimed, list(windows), "rewards")
         raise InputError("the reward of claims", "be in the log", claimed, fix=fix)
-    if not windows:
-        fix = "send rewards, or name the metrics that are meant"
-        raise InputError("a decision log", "hold rewards", "none", fix=fix)
     metrics = {name: _metric(name, one) for name, one in windows.items()}
     own = None if claimed is None else metrics[claimed]
     if claimed is not None and claimed not in rewards and len(metrics) > 1:

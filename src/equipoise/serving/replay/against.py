@@ -4,7 +4,8 @@ that would cost, and what it would be worth.
 The value is judged off-policy by the probabilities of what was served (`evaluation.off_policy`),
 on the rows where the log could have shown what the new policy gives; the others carry no weight.
 The effective sample is (sum w)^2 / sum w^2 of the weights w = pi / p over all rows (Kish 1965);
-where it is below a fifth of them no value is told: fresh traffic is needed.
+where it is below a fifth of them no value is told: fresh traffic is needed.  Nor is one told
+without rewards, or before the end of their windows; all else is, of every decision.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +41,14 @@ from equipoise.serving.replay.again import Again, Load
 LEAST = 0.2  # of the rows, effective, below which no value is told
 ALL_BUT_CERTAIN = np.nextafter(1.0, 0.0)  # a chance of 1 would close control to its row
 METHODS = {"ips": ips, "snips": snips, "dr": dr}
+ALWAYS = 2**63  # after every window
+NO_REWARDS = "the log holds no rewards: send them to /reward, or name the metrics by --config"
+ALL_OPEN = "the windows of all rewards are still open: wait for their ends, or give shorter ones"
+ONE_CELL = "all decisions that could be judged gave the same: nothing to hold it against"
+TOO_LITTLE = (
+    f"the log says too little of it ({LEAST:.0%} of the decisions are needed, effectively):"
+    " give it a share of the traffic, or explore"
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,9 @@ class PolicyComparison:
         Of which the new policy would choose another cell than was served.
     transitions : list of dict
         From, to, decisions; the commonest first.
+    mix : dict of str to [float, float]
+        Of each cell the share of the decisions that were served it, and that the new policy gives
+        it to.
     spend : list of float
         Expected cost a decision of what was served, and of what the new policy gives, by the new
         policy's costs; empty where it knows none.
@@ -63,10 +75,14 @@ class PolicyComparison:
         Decisions of whose unit the new policy knows nothing: it gives control.
     unsupported : int
         Decisions where the log could not have shown what the new policy gives.
+    judged : int
+        Decisions whose windows have ended: those that a value is of.
     effective : float
-        The effective sample, as a share of the decisions.
+        The effective sample, as a share of the judged decisions; of all, where none is judged.
     told : bool
-        Whether that is enough to tell a value.
+        Whether a value is told.
+    missing : str
+        Why none is; "" where one is.
     values : dict of str to dict
         Of each metric: ``logged``, ``ips``, ``snips``, ``dr`` and ``gain`` (dr less logged), each
         [value, low, high] a decision; empty where not told.
@@ -81,11 +97,14 @@ class PolicyComparison:
     left_out: dict[str, int] = field(default_factory=dict)
     changed: int = 0
     transitions: list[dict[str, Any]] = field(default_factory=list)
+    mix: dict[str, list[float]] = field(default_factory=dict)
     spend: list[float] = field(default_factory=list)
     unknown: int = 0
     unsupported: int = 0
+    judged: int = 0
     effective: float = 0.0
     told: bool = False
+    missing: str = NO_REWARDS
     values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
 
@@ -168,12 +187,13 @@ def compare_policies(
     window : str, default "28d"
         Likewise.
     now : int, optional
-        Likewise.
+        No value is of decisions whose windows end later.
 
     Returns
     -------
     PolicyComparison
-        Its value is told only where enough of the log says something of it.
+        Its value is told only where there are rewards whose windows have ended, and enough of the
+        log says something of it.
 
     Raises
     ------
@@ -186,10 +206,11 @@ def compare_policies(
     until = time.time_ns() if now is None else now
     rows: list[_Row] = []
     units: list[str] = []
+    ended: list[bool] = []
     outcomes: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as room:
         contents, spill = spilt([place], Path(room))
-        how = joining_of(contents, rewards or {}, window, None, until)
+        how = replace(joining_of(contents, rewards or {}, window, None, until), until=ALWAYS)
         named = [cell for context in contents.contexts for cell in context.cells]
         policy = new.scorer.rule.policy
         other = _New(new, tuple(dict.fromkeys([policy.control, *policy.candidates, *named])))
@@ -205,14 +226,16 @@ def compare_policies(
             columns = joined(pairs, how, counts, {})
             keep = list(_compared(columns.get("decision", []), records, other, rows, counts))
             units += [columns["unit"][at] for at in keep]
+            ended += [columns["time"][at] * 1000 + how.window <= until for at in keep]
             for metric in how.metrics:
                 values = columns.get(f"y {metric.name}", [])
                 outcomes.setdefault(metric.name, []).extend(values[at] for at in keep)
     if not rows:
         told = ", ".join(f"{n:,} {why}" for why, n in counts.left_out.items() if n)
-        fix = "wait for the end of the windows, give shorter ones, or name the state by --policy"
+        fix = "name the state folder whose snapshots made them by --policy"
         raise InputError("a decision log", "hold decisions to compare", told or "none", fix=fix)
-    return _comparison(rows, units, outcomes, other.cells, +counts.left_out)
+    done = np.array(ended) & bool(outcomes)
+    return _comparison(rows, units, outcomes, done, other.cells, +counts.left_out)
 
 
 def _compared(
@@ -237,10 +260,11 @@ def _comparison(
     rows: list[_Row],
     units: list[str],
     outcomes: Mapping[str, list[float]],
+    done: Bools,
     cells: tuple[str, ...],
     left_out: Mapping[str, int],
 ) -> PolicyComparison:
-    """What the rows say."""
+    """What the rows say.   done : (n,) whether all rewards of a row are known."""
     served = np.array([row.served for row in rows])
     choice = np.array([row.choice for row in rows])
     logged, new = np.array([row.logged for row in rows]), np.array([row.new for row in rows])
@@ -250,24 +274,33 @@ def _comparison(
         if a != b
     )
     spend = np.array([row.spend for row in rows])
-    good = supported(served, logged, new)
+    of = done if done.any() else np.ones(len(rows), np.bool_)
+    good = np.zeros(len(rows), np.bool_)
+    good[of] = supported(served[of], logged[of], new[of])
     at = np.arange(len(rows))
     weight = np.where(good, new[at, served] / logged[at, served], 0.0)
     mass = float((weight**2).sum())
-    effective = float(weight.sum()) ** 2 / mass / len(rows) if mass else 0.0
-    told = effective >= LEAST
+    effective = float(weight.sum()) ** 2 / mass / int(of.sum()) if mass else 0.0
+    missing = "" if effective >= LEAST else TOO_LITTLE
+    if not done.any():
+        missing = ALL_OPEN if outcomes else NO_REWARDS
     y = np.array([outcomes[name] for name in outcomes]).T
-    values = _values(list(outcomes), y, served, logged, new, good, units) if told else {}
+    values = {} if missing else _values(list(outcomes), y, served, logged, new, good, units)
+    missing = missing if values or missing else ONE_CELL
+    shares = np.bincount(served, minlength=len(cells)) / len(rows), new.mean(0)
     return PolicyComparison(
         len(rows),
         dict(left_out),
         int((served != choice).sum()),
         [{"from": a, "to": b, "decisions": n} for (a, b), n in moves.most_common()],
+        {cell: [float(share[j]) for share in shares] for j, cell in enumerate(cells)},
         [] if np.isnan(spend).any() else spend.mean(0).tolist(),
         sum(not row.known for row in rows),
-        int((~good).sum()),
+        int((of & ~good).sum()),
+        int(done.sum()),
         effective,
-        told,
+        not missing,
+        missing,
         values,
     )
 
