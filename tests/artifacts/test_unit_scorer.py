@@ -207,12 +207,14 @@ def test_costs_that_are_always_paid_or_observed(model, costs):
     assert_same(scorer, "trees", NEW.slice(0, 40))
 
 
-@pytest.mark.parametrize("drawing", [{"mode": "random", "shares": (0.3, 0.4)}, {"tie_penalty": 2.0}])
+@pytest.mark.parametrize(
+    "drawing", [{"mode": "random", "shares": (0.3, 0.4)}, {"tie_penalty": 2.0}]
+)
 @pytest.mark.parametrize("kind", ["int64", "uint64"])
 def test_a_unit_draws_by_its_id_as_text_whatever_the_files_type(model, kind, drawing):
-    ends = np.iinfo(kind).min, 0, 7, np.iinfo(kind).max
-    ids = np.random.default_rng(5).integers(*ends[::3], 150, dtype=kind)
-    ids[:4] = ends
+    least, most = np.iinfo(kind).min, np.iinfo(kind).max
+    ids = np.random.default_rng(5).integers(least, most, 150, dtype=kind)
+    ids[:4] = least, 7, most, most // 2 + 1
     units = NEW.append_column("user", pa.array(ids))
     types = UnitColumns(TYPES | {"user": column_type(units["user"])})
     scorer = scorer_of(model, id="user", columns=types)

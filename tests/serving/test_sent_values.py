@@ -8,6 +8,7 @@ import enum
 import json
 import math
 import uuid
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,9 +113,10 @@ def test_a_units_id_may_be_a_whole_number_and_nothing_that_can_be_written_in_two
     ):
         assert request_of(unit).unit == unit_text(unit) == sent
         assert type(unit_text(unit)) is str
-    for unit in (7.0, True, None, b"7", NOON, np.timedelta64(7, "s"), np.float64(7), [7]):
+    others: list[Any] = [7.0, True, None, b"7", NOON, np.timedelta64(7, "s"), np.float64(7), [7]]
+    for other in others:
         with pytest.raises(InputError, match="unit must be text or a whole number; got"):
-            Client("http://shop", fallback="none").unit(unit)
+            Client("http://shop", fallback="none").unit(other)
 
 
 def test_other_fields_take_numpy_too_and_are_refused_in_our_words():

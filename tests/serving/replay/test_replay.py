@@ -236,9 +236,7 @@ def test_no_value_is_told_where_the_log_says_too_little(everything):
     assert compared.left_out["the budget was used up"] > 0
     assert compared.left_out["under the kill switch"] == 24, "bob is erased"
     assert "give it a share of the traffic" in compared.missing
-    open_ones = compare_policies(
-        folder / "log", snapshots.get, contrary, rewards=windows, now=NOON
-    )
+    open_ones = compare_policies(folder / "log", snapshots.get, contrary, rewards=windows, now=NOON)
     assert (open_ones.judged, compared.judged) == (0, compared.decisions)
     assert "still open" in open_ones.missing
     for name in ("decisions", "changed", "transitions", "mix", "spend", "left_out"):
