@@ -107,16 +107,17 @@ class ExplorerUnits:
         Returns
         -------
         ExplorerUnits
-            With ``of`` as it was.
+            With ``of`` as it was, and the demands that count some of them.
         """
         keep = None if self.keep is None else Keep(self.keep.previous[rows], self.keep.bonus)
+        groups = {name: labels[rows] for name, labels in self.groups.items()}
         return ExplorerUnits(
             self.effects.take(rows),
             self.cost[rows],
             self.scores.take(rows),
             self.weights,
-            self.constraints,
-            {name: labels[rows] for name, labels in self.groups.items()},
+            tuple(constraint for constraint in self.constraints if constraint.applies(groups)),
+            groups,
             {name: labels[rows] for name, labels in self.by.items()},
             None if self.eligible is None else self.eligible[rows],
             keep,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -70,7 +70,7 @@ def read_table(
     """
     file = readable(path)
     with _explained(file):
-        parquet = pq.ParquetFile(file.source()) if file.ending in PARQUET else None
+        parquet = _parquet(file) if file.ending in PARQUET else None
         names = _own_names(file, parquet)
     wanted = selection(file, _all_names(file, names), columns)
     own = _held(names, wanted)
@@ -80,6 +80,11 @@ def read_table(
         table = whole_text(file, own, types)
     check_text(file, table)
     return completed(table, file, wanted, types)
+
+
+def _parquet(file: Stored, **settings: Any) -> pq.ParquetFile:
+    """A file of Parquet whose pages are held against their checksums, where it has them."""
+    return pq.ParquetFile(file.source(), page_checksum_verification=True, **settings)
 
 
 def _held(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
@@ -172,7 +177,7 @@ def read_batches(
     with _explained(file):
         # without pre_buffer, else every byte read is held until the end
         parquet = (
-            pq.ParquetFile(file.source(), pre_buffer=False, buffer_size=file.page)
+            _parquet(file, pre_buffer=False, buffer_size=file.page)
             if file.ending in PARQUET
             else None
         )

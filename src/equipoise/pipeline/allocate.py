@@ -21,7 +21,7 @@ from equipoise.pipeline.findings.profile import shares
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.money import cost_checks, objective_of
 from equipoise.pipeline.plan.schema import Plan
-from equipoise.pipeline.study.policy import solve_folds
+from equipoise.pipeline.study.policy import check_policy, solve_folds
 from equipoise.pipeline.study.population import population_of
 from equipoise.pipeline.study.study import make_task
 
@@ -33,6 +33,7 @@ def allocate_plan(plan: Plan, effects: Path, out: Path) -> dict[str, Any]:
     if out.exists():
         raise InputError("the folder", "not exist", str(out), fix="choose another place with --out")
     log = population_of(plan, open_log(plan)).log
+    check_policy(plan.policy, log, plan.report.currency)
     task, _ = make_task(plan, log, effects_of(effects, log), np.zeros(len(log), np.int64))
     solved = solve_folds(task)  # one fold: rows in the order of the log
     unit = log.table[log.roles.id] if log.roles.id else pa.array(np.arange(len(log)))

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from equipoise.core.errors import InputError
+from equipoise.core.errors import ClusterError, EquipoiseError, InputError
 from equipoise.core.progress import Progress
 from equipoise.core.snapshot import SHELTER, locked, replacing
 from equipoise.core.version import __version__
@@ -127,7 +127,7 @@ def digest_of(plan: str, partitions: Sequence[Partition]) -> str:
 @contextmanager
 def keeping(out: Path, key: str, executor: Executor, progress: Progress) -> Iterator[Kept]:
     """The work kept beside a run's folder: that of another key is removed before, all of it after
-    a block that ends well.  Another run that works for the same place now is told.
+    a block that ends well or in a refusal.  Another run that works for the same place now is told.
     """
     folder = out.with_name(f"{out.name}.parts")
     mark = folder / MARK
@@ -145,7 +145,13 @@ def keeping(out: Path, key: str, executor: Executor, progress: Progress) -> Iter
             if other.is_dir() and other != mine:
                 _remove(other, out)
         mine.mkdir(exist_ok=True)
-        yield Kept(mine, executor, progress)
+        try:
+            yield Kept(mine, executor, progress)
+        except ClusterError:
+            raise
+        except EquipoiseError:  # the same files and plan are refused again
+            _remove(folder, out)
+            raise
         _remove(folder, out)
 
 

@@ -46,10 +46,18 @@ from equipoise.pipeline.bounded.population import Crowd
 from equipoise.pipeline.bounded.pricing import UNITS, priced
 from equipoise.pipeline.bounded.propensity import Propensities
 from equipoise.pipeline.bounded.rankings import bins_of
-from equipoise.pipeline.bounded.sample import Asked, Sample, asked_of, named_columns, read_sample
+from equipoise.pipeline.bounded.sample import (
+    Asked,
+    Sample,
+    asked_of,
+    named_columns,
+    read_sample,
+    said_of,
+)
 from equipoise.pipeline.bounded.scoring import COUNTING, EFFECTS, Mine, Scored, Scoring
 from equipoise.pipeline.bounded.scoring import STAGE as SCORED
 from equipoise.pipeline.bounded.told import Counted, Judgement, tell
+from equipoise.pipeline.plan.constraints import check_labels
 from equipoise.pipeline.plan.log import as_text, open_log, places
 from equipoise.pipeline.plan.schema import Plan, PolicyPlan
 from equipoise.pipeline.plan.shared_text import without_places
@@ -112,7 +120,7 @@ def run_bounded(
     with keeping(place, key, executor, progress) as kept:
         sample = read_sample(plan, partitions, asked, kept)
         whole = of_all_rows(plan, sample)
-        with numbered_by(lambda row: int(sample.rows[row])):
+        with said_of(sample), numbered_by(lambda row: int(sample.rows[row])):
             log = open_log(whole, sample.table)
         refuse_log(log)
         every = check_all_rows(log, sample, partitions, kept)
@@ -153,7 +161,8 @@ def judge_all(
     """Learn on the sample, find the prices of all other rows, and judge by these."""
     (sample, log), (asked, partitions) = of_sample, read
     population, rule, weight = narrowed(plan, log)
-    learnt = learn(plan, kept.progress, population)
+    with said_of(sample):
+        learnt = learn(plan, kept.progress, population)
     crowd, counted = crowd_of(rule, log, every), sample.take(population.rows)
     parts = parts_of(learnt, sample.rows, counted.rows, partitions)
     scored = score_all(learnt, parts, Scored(asked, log, learnt.scorer, crowd), kept)
@@ -209,6 +218,7 @@ def of_all_rows(plan: Plan, sample: Sample) -> Plan:
     that all rows show, and amounts in all are for all rows.
     """
     n, policy = sample.total, plan.policy
+    check_labels(policy, sample.labels())
     update: dict[str, Any] = {
         name: _per_head(getattr(policy, name), n)
         for name in ("budget", "offers")

@@ -5,7 +5,8 @@ outcomes that nobody named.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,13 +16,14 @@ import pyarrow.compute as pc
 
 from equipoise.core import columns
 from equipoise.core.arrays import Ints
-from equipoise.core.errors import DataError, LogError
+from equipoise.core.errors import DataError, InputError, LogError
 from equipoise.core.log_checks import check_named, numbered_by
 from equipoise.core.roles import Kind, Roles
 from equipoise.core.suggest import among
 from equipoise.data.read import infer_kind
 from equipoise.pipeline.bounded.kept import ARRAYS, Answer, Kept
 from equipoise.pipeline.bounded.keys import SAMPLE, name_words, unit_draws
+from equipoise.pipeline.plan.constraints import Groups, known_column
 from equipoise.pipeline.plan.schema import LogPlan, Plan
 from equipoise.scale.partitions import Partition
 
@@ -72,8 +74,7 @@ class SampleReader:
             rows.append(at + some)
             names.append(name_words(table, asked.roles))
             kinds = np.maximum(kinds, [_kind(table[name]) for name in asked.unsaid])
-            for g, (column, label) in enumerate(asked.groups):
-                heads[g] += _heads(table[column], label)
+            heads += _heads(table, asked.groups)
             at += table.num_rows
         arrays = {
             "rows": np.concatenate(rows),
@@ -85,9 +86,14 @@ class SampleReader:
         return Answer(arrays, {ROWS: pa.concat_tables(tables)})
 
 
-def _heads(column: pa.ChunkedArray, label: str) -> int:
-    """How many rows have a label."""
-    return int(pc.sum(pc.equal(columns.labels(column), label)).as_py() or 0)
+def _heads(table: pa.Table, groups: Sequence[tuple[str, str]]) -> Ints:
+    """How many rows have each label, (g,)."""
+    counts = {
+        name: {one["values"]: one["counts"] for one in found.to_pylist()}
+        for name in dict.fromkeys(name for name, _ in groups)
+        if len(found := pc.value_counts(columns.labels(table[name])))
+    }
+    return np.array([counts.get(name, {}).get(label, 0) for name, label in groups], np.int64)
 
 
 def _kind(column: pa.ChunkedArray) -> int:
@@ -113,9 +119,32 @@ class Sample:
     names: list[Path]
     heads: dict[tuple[str, str], int]
 
+    def labels(self) -> Groups:
+        """The labels that there are in each column of a group: those here, and those that others
+        have.
+        """
+        labels: Groups = {}
+        for (name, label), count in self.heads.items():
+            if name not in labels:
+                labels[name] = np.array(columns.labels(self.table[name]).to_pylist(), np.str_)
+            if count:
+                labels[name] = np.append(labels[name], label)
+        return labels
+
     def take(self, rows: Ints) -> Sample:
         """Some of its rows, by their places in it."""
         return replace(self, table=self.table.take(pa.array(rows)), rows=self.rows[rows])
+
+
+@contextmanager
+def said_of(sample: Sample) -> Iterator[None]:
+    """Errors that name no place say that they are of the sample."""
+    try:
+        yield
+    except InputError as error:
+        here = f"the sample of {len(sample.rows):,} of {sample.total:,} rows"
+        parts = error.what, error.must, error.got, error.where or here, error.fix
+        raise type(error)(*parts) from error
 
 
 def named_columns(log: LogPlan, every: Sequence[str]) -> tuple[str, ...]:
@@ -132,7 +161,7 @@ def named_columns(log: LogPlan, every: Sequence[str]) -> tuple[str, ...]:
         if name is not None and name not in every:
             fix = among(name, every, "columns")
             raise LogError(f"column {name!r}", "be in the log", "no such column", fix=fix)
-    return tuple(name for name in every if name in flat or log.features is None)
+    return tuple(name for name in every if name in flat or not log.features)
 
 
 def asked_of(plan: Plan, columns_: tuple[str, ...], total: int) -> Asked:
@@ -149,9 +178,10 @@ def asked_of(plan: Plan, columns_: tuple[str, ...], total: int) -> Asked:
     )
     unsaid = tuple(name for name, own in (log.outcomes or {}).items() if own.kind is None)
     share = min(MOST_SHARE, plan.run.learn_rows / total)
-    budgets = plan.policy.group_budgets
-    totals = {(own.column, own.group): None for own in budgets if own.total is not None}
-    groups = tuple(group for group in totals if group[0] in columns_)
+    named = [*plan.policy.group_budgets, *plan.policy.limits]
+    groups = tuple(dict.fromkeys((own.column, own.group) for own in named))
+    for name, _ in groups:
+        known_column(name, columns_)
     return Asked(columns_, roles, unsaid, plan.run.seed, share, groups)
 
 

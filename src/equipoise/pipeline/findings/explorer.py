@@ -61,7 +61,7 @@ def explorer_units(study: Study, metrics: list[dict[str, str]]) -> ExplorerUnits
         cost=np.broadcast_to(task.expected, effects.values.shape[:2]),
         scores=UnitScores(tuple(names), gains, judge.weight, judge.groups),
         weights={name: float(task.weights.get(name, 0.0)) for name in own},
-        constraints=tuple(task.constraints),
+        constraints=tuple(c for c in task.constraints if c.applies(task.groups)),
         groups=task.groups,
         by={column: _labels(study, column) for column in audited},
         eligible=task.eligible,

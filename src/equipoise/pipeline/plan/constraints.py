@@ -47,7 +47,7 @@ def groups_of(plan: PolicyPlan, log: Log) -> Groups:
     named: list[GroupBudget | ParityPlan | LimitPlan] = [*plan.group_budgets, *plan.parity]
     names = dict.fromkeys(table.column for table in [*named, *plan.limits])
     for name in names:
-        known_name("column", name, tuple(log.table.column_names), "[policy]")
+        known_column(name, log.table.column_names)
     for parity in plan.parity:
         if is_nearly_unique(log.table[parity.column]):
             must, fix = "be of a column whose labels rows share", "leave it out, or name another"
@@ -57,6 +57,16 @@ def groups_of(plan: PolicyPlan, log: Log) -> Groups:
         name: np.asarray(columns.labels(log.table[name]).to_pylist(), dtype=np.str_)
         for name in names
     }
+
+
+def check_labels(plan: PolicyPlan, groups: Groups) -> None:
+    """Refuse a group that no unit is in.   groups: as of `groups_of`; or the labels that there are
+    in each column.
+    """
+    for own in [*plan.group_budgets, *plan.limits]:
+        labels = tuple(np.unique(groups[own.column]).tolist())
+        where = "[policy.limits]" if isinstance(own, LimitPlan) else "[policy.group_budgets]"
+        known_name(f"group of {own.column!r}", own.group, labels, where)
 
 
 def constraints_of(
@@ -80,12 +90,10 @@ def constraints_of(
     return constraints
 
 
-def limits_of(plan: PolicyPlan, log: Log, groups: Groups, costs: Costs) -> tuple[Limit, ...]:
+def limits_of(plan: PolicyPlan, log: Log, costs: Costs) -> tuple[Limit, ...]:
     """The candidates that the plan's limits close to groups: offers of more than the limit."""
     limits = []
     for limit in plan.limits:
-        labels = tuple(np.unique(groups[limit.column]).tolist())
-        known_name(f"group of {limit.column!r}", limit.group, labels, "[policy.limits]")
         if limit.most is None:
             limits.append(Limit(limit.column, limit.group, ()))
             continue
@@ -125,14 +133,18 @@ def _floor(floor: FloorPlan, log: Log) -> Constraint:
 
 
 def _group_budget(budget: GroupBudget, groups: Groups, currency: str) -> Constraint:
-    labels = groups[budget.column]
-    heads = int((labels == budget.group).sum())
-    if heads == 0:
-        names = tuple(np.unique(labels).tolist())
-        known_name(f"group of {budget.column!r}", budget.group, names, "[policy.group_budgets]")
-    return make.group_budget(
-        budget.column, budget.group, budget.head(heads), per_head=True, unit=currency
-    )
+    heads = int((groups[budget.column] == budget.group).sum())
+    head = budget.head(max(heads, 1))
+    return make.group_budget(budget.column, budget.group, head, per_head=True, unit=currency)
+
+
+def known_column(name: str, names: Sequence[str]) -> None:
+    """Refuse a column of [policy] that has no role in the log."""
+    if name not in names:
+        must = f"have a role in the log, as {', '.join(names[:MOST_NAMES])} have"
+        near, own = nearest(name, names), f"give it one: [log] protected = [{name!r}]"
+        fix = f"{near} else {own}" if near else own
+        raise PlanError(f"column {name!r}", must, "none", "[policy]", fix)
 
 
 def known_name(what: str, name: str, names: tuple[str, ...], where: str) -> None:

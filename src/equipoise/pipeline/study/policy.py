@@ -38,6 +38,7 @@ from equipoise.core.start import Start
 from equipoise.evaluation.base import student_reach
 from equipoise.pipeline.plan.constraints import (
     Groups,
+    check_labels,
     constraints_of,
     groups_of,
     limits_of,
@@ -188,7 +189,7 @@ def make_policy_task(
     """
     groups, objective = groups_of(policy, log), objective_of(policy, log, currency)
     costs = make_costs(policy.cost, policy.paid, log.space, log, policy.sending)
-    limits, start = limits_of(policy, log, groups, costs), start_of(policy, log)
+    limits, start = limits_of(policy, log, costs), start_of(policy, log)
     open_to = None if log.eligible is None else log.eligible[:, 1:]
     task = PolicyTask(
         effects=effects,
@@ -216,13 +217,19 @@ def make_policy_task(
     return replace(task, swapped=tuple(parts), swapped_rows=rows), costs
 
 
-def check_policy(policy: PolicyPlan, log: Log, currency: str = "") -> None:
-    """Refuse names in [policy] that the log does not have, before anything is fitted."""
+def check_policy(
+    policy: PolicyPlan, log: Log, currency: str = "", whole: bool = True
+) -> None:
+    """Refuse names in [policy] that the log does not have, before anything is fitted.   whole:
+    whether it has every label that there is.
+    """
     objective_of(policy, log, currency)
     groups = groups_of(policy, log)
+    if whole:
+        check_labels(policy, groups)
     constraints_of(policy, log, groups)
     costs = make_costs(policy.cost, policy.paid, log.space, log, policy.sending)
-    limits_of(policy, log, groups, costs)
+    limits_of(policy, log, costs)
     start = start_of(policy, log)
     if start is not None:
         start.importance(log.table[start.column])

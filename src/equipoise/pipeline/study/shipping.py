@@ -8,8 +8,10 @@ more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from equipoise.allocation.constraints import Constraint, Row
 from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.fingerprint import fingerprint
 from equipoise.artifacts.model import Model
@@ -18,6 +20,7 @@ from equipoise.artifacts.staying import Staying
 from equipoise.artifacts.unit_columns import unit_columns
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
+from equipoise.core.policy import Policy
 from equipoise.pipeline.plan.constraints import known_name
 from equipoise.pipeline.plan.operations import CadencePlan
 from equipoise.pipeline.plan.schema import PolicyPlan
@@ -113,7 +116,8 @@ def ship(
     """
     model = replace(model, seen=fingerprint(log))
     id = unit_id(log) if staying.by_day or keep else log.roles.id
-    policy = replace(solved.policy, keep=keep) if keep else solved.policy
+    policy = with_demands(solved.policy, task.constraints)
+    policy = replace(policy, keep=keep) if keep else policy
     scorer = Scorer(
         model,
         costs,
@@ -128,3 +132,14 @@ def ship(
     named = (*single, *(() if task.start is None else (task.start.column,)))
     known = unit_columns(log, scorer.units.groups, costs.column, id, named)
     return replace(scorer, columns=known)
+
+
+def with_demands(policy: Policy, constraints: Sequence[Constraint]) -> Policy:
+    """A policy with all rows that it was asked for, those of groups without a unit where it was
+    solved among them, at a price of 0.
+    """
+    known = {demand.name for demand in policy.demands}
+    more = [one.demand for one in constraints if isinstance(one, Row)]
+    more = [demand for demand in more if demand.name not in known]
+    prices = (*policy.prices, *([0.0] * len(more)))
+    return replace(policy, demands=(*policy.demands, *more), prices=prices)

@@ -85,10 +85,11 @@ def make_study(
     """Open the log, fit across folds, and set the policy's task; demands are checked before
     anything is fitted.   population: of some rows of the plan's log, in its place.
     """
+    whole = population is None
     population = population_of(plan, open_log(plan)) if population is None else population
     log = population.log
     plan = with_currency(plan, log)
-    check_policy(plan.policy, log, plan.report.currency)
+    check_policy(plan.policy, log, plan.report.currency, whole)
     staying_of(plan.policy, plan.cadence, log)
     check_strata(plan, log)
     check_segments(plan, log)
