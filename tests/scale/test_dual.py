@@ -5,6 +5,7 @@ any number of workers and after workers died.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,17 @@ def test_prices_that_hold_exceed_no_demand_without_repair(small):
         usage += problem.measure(problem.choose(made.held_prices).choice)[1]
     assert (usage <= made.bounds * (1 + 1e-12)).all()
     assert (made.held_prices >= made.prices).all()
+
+
+def test_demands_beyond_one_rule_by_prices_are_refused(small):
+    """Of two equal units the budget is for one: no price tells them apart."""
+    parts = [unit_part([[1.0]], cost=[1.0]), unit_part([[1.0]], cost=[1.0])]
+    asks = [budget(1.0), floor("plays", 1.0)]
+    parts = [replace(part, cube=np.ones((1, 1, 1))) for part in parts]
+    named = {"candidates": ["mail"], "metrics": ["plays"]}
+    assert solve_partitions(parts, asks, **named).usage.tolist() == [1.0, -1.0]
+    with pytest.raises(InfeasibleError, match="hold under one rule by prices.*miss by"):
+        solve_partitions(parts, asks, **named, hold=True)
 
 
 def test_no_demand_gives_each_unit_its_best(small):

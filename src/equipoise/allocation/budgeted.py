@@ -31,6 +31,7 @@ from equipoise.allocation.solve import (
     solve_problem,
     with_choice,
 )
+from equipoise.allocation.solver.infeasible import beyond_prices
 from equipoise.allocation.solver.line_search import gain_along_lines
 from equipoise.allocation.solver.problem import Choice, Problem
 from equipoise.allocation.solver.promise import (
@@ -46,7 +47,7 @@ from equipoise.allocation.solver.unit_weights import check_weight, ties_broken
 from equipoise.allocation.switching import Keep
 from equipoise.core.arrays import Floats
 from equipoise.core.effects import Effects
-from equipoise.core.errors import InfeasibleError, InputError
+from equipoise.core.errors import InputError
 from equipoise.core.policy import Policy
 
 CARRIED = 1e-4  # of the choice's value: a rule by prices that loses more is looked at again
@@ -216,7 +217,7 @@ def _promised(
     else:
         best = gain_along_lines(problem, best)
     if best is None:
-        raise _beyond_prices(problem, rule)
+        raise beyond_prices(problem.rows, measure_rule(problem, rule).usage)
     return best, max(before.value - best.value, 0.0)
 
 
@@ -260,21 +261,3 @@ def _over_all_draws(problem: Problem, result: RuleResult, draws: Floats) -> tupl
         worth, use = problem.measure(_choice_of(problem, rule, turned))
         value, usage = value + worth / TURNS, usage + use / TURNS
     return value, usage
-
-
-def _beyond_prices(problem: Problem, rule: Rule) -> InfeasibleError:
-    """Single choices hold the demands together, but no rule by prices was found that does."""
-    usage = measure_rule(problem, rule).usage
-    over = [
-        (demand.name, float(total - bound))
-        for demand, total, bound in zip(
-            problem.rows.demands, usage, problem.rows.bounds, strict=True
-        )
-        if total > bound
-    ]
-    return InfeasibleError(
-        " and ".join(repr(name) for name, _ in over),
-        "hold under one rule by prices",
-        "prices that miss by " + " and ".join(f"{excess:.3g}" for _, excess in over),
-        fix="loosen the demand by as much, or take single choices from allocate()",
-    )

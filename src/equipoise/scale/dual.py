@@ -25,7 +25,7 @@ import numpy as np
 from equipoise.allocation.parts import Asking, UnitPart
 from equipoise.allocation.solve import DUAL_SHARE, SPLIT, Allocation, optimality_gap, status_of
 from equipoise.allocation.solver.bundle import Cuts
-from equipoise.allocation.solver.infeasible import conflict
+from equipoise.allocation.solver.infeasible import beyond_prices, conflict
 from equipoise.allocation.solver.minimum import Scale, minimum_of
 from equipoise.allocation.solver.problem import Choice
 from equipoise.allocation.solver.repair import repair_on
@@ -67,7 +67,7 @@ class PartitionedAllocation:
         The dual price of each demand, in worth per unit of its usage.
     held_prices : array, (m,)
         Those by which units are scored: where it was asked for, prices near the dual's whose
-        choices alone exceed no demand, if such were found.
+        choices alone exceed no demand.
     demands : tuple of Demand, (m,)
         The rows.
     usage, bounds, heads, slack : array, (m,)
@@ -182,7 +182,8 @@ def solve_partitions(
     Raises
     ------
     InfeasibleError
-        Where no choice was found that meets the demands.
+        Where no choice was found that meets the demands, or no prices whose choices alone do where
+        it was asked for.
     InputError
         Where partitions differ in their candidates or groups.
 
@@ -341,8 +342,8 @@ def _prices(units: Partitions, tol: float, start: Floats | None) -> tuple[FullPa
 
 
 def _holding(units: Partitions, prices: Floats) -> Floats:
-    """Prices near these whose choice exceeds no row; as they were where none such are found, as of
-    `tighten`.
+    """Prices near these whose choice exceeds no row, as of `tighten`; an error where none such are
+    found.
     """
     units.penalty = 0.0
     higher = _raised(units, prices)
@@ -357,7 +358,7 @@ def _holding(units: Partitions, prices: Floats) -> Floats:
         units.bound(bounds - tight)
         now = _prices(units, TOLERANCE, now)[0].asked.prices
         units.bound(bounds)
-    return prices
+    raise beyond_prices(units.rows, units.measure(Asked(prices), units.nobody())[1])
 
 
 def _raised(units: Partitions, prices: Floats) -> Floats | None:

@@ -10,7 +10,12 @@ from equipoise.artifacts.costs import make_costs
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Outcome
 from equipoise.data import read_log
-from equipoise.pipeline.plan.constraints import constraints_of, groups_of, weights_of
+from equipoise.pipeline.plan.constraints import (
+    check_labels,
+    constraints_of,
+    groups_of,
+    weights_of,
+)
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.treatments import Dose
 
@@ -39,6 +44,7 @@ def plan(**policy):
 def demands(log=LOG, **policy) -> list:
     policy_plan = plan(**policy)
     groups = groups_of(policy_plan, log)
+    check_labels(policy_plan, groups)
     return [
         demand
         for constraint in constraints_of(policy_plan, log, groups, "USD")

@@ -12,9 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from equipoise.allocation.solver.bundle import Cuts, minimise
+from equipoise.allocation.solver.compile import Rows
 from equipoise.allocation.solver.dual import solve_dual
 from equipoise.allocation.solver.minimum import Scale
 from equipoise.allocation.solver.problem import Problem
+from equipoise.core.arrays import Floats
 from equipoise.core.errors import InfeasibleError
 
 SURE = -1e-9  # a certificate, as a share of the rows' potential usage
@@ -46,6 +48,23 @@ def _certificate(free: Problem, indices: list[int]) -> list[int]:
     if minimum.height >= SURE:
         return []
     return [r for r, y in zip(indices, minimum.y.tolist(), strict=True) if y > 0]
+
+
+def beyond_prices(rows: Rows, usage: Floats) -> InfeasibleError:
+    """The error that single choices hold the demands together, but no rule by prices was found that
+    does.   usage: (m,) by the prices that come nearest.
+    """
+    over = [
+        (demand.name, float(total - bound))
+        for demand, total, bound in zip(rows.demands, usage, rows.bounds, strict=True)
+        if total > bound
+    ]
+    return InfeasibleError(
+        " and ".join(repr(name) for name, _ in over),
+        "hold under one rule by prices",
+        "prices that miss by " + " and ".join(f"{excess:.3g}" for _, excess in over),
+        fix="loosen the demand by as much, or take single choices from allocate()",
+    )
 
 
 def infeasible(problem: Problem) -> InfeasibleError:
