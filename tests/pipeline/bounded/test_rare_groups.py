@@ -61,7 +61,10 @@ def test_its_budget_holds_and_its_limit_closes(columns, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("policy", "text"),
     [
-        ({"group_budgets": [{"column": "town", "group": "sle", "total": 2.0}]}, "mean 'isle'"),
+        (
+            {"group_budgets": [{"column": "town", "group": "east", "total": 2.0}]},
+            "one of north, south;",
+        ),
         ({"limits": [{"column": "town", "group": "west", "most": 1.0}]}, "one of north, south;"),
         ({"limits": [{"column": "zip", "group": "west", "most": 1.0}]}, "protected = .'zip'"),
     ],

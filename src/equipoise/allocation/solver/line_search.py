@@ -13,13 +13,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from equipoise.allocation.solver.prefix import best_prefix, holds
+from equipoise.allocation.solver.prefix import MEASURED, best_prefix, holds
 from equipoise.allocation.solver.problem import Choice, Problem
 from equipoise.allocation.solver.promise import RuleResult, choice_by, measure_rule
 from equipoise.core.arrays import Floats
 
 SWEEPS = 4  # over all lines, while any gains
-WORK = 5e7  # scores that are looked at: large populations have little to gain
+WORK = 5e7  # numbers that are looked at: large populations have little to gain
 
 
 def gain_along_lines(problem: Problem, result: RuleResult) -> RuleResult:
@@ -37,7 +37,9 @@ def gain_along_lines(problem: Problem, result: RuleResult) -> RuleResult:
     RuleResult
         Never of less value.
     """
-    lines = WORK / (problem.value.size * (2 + len(problem.columns)))
+    n, rows = len(problem.value), problem.rows
+    along = problem.value.size * (2 + len(problem.columns)) + n * len(rows)
+    lines = WORK / (along + MEASURED * rows.coefficient.size)
     for _ in range(SWEEPS):
         before = result.value
         score = problem.scores(result.rule.prices)

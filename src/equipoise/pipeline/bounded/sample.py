@@ -24,7 +24,7 @@ from equipoise.data.read import infer_kind
 from equipoise.pipeline.bounded.kept import ARRAYS, Answer, Kept
 from equipoise.pipeline.bounded.keys import SAMPLE, name_words, unit_draws
 from equipoise.pipeline.plan.constraints import Groups, known_column
-from equipoise.pipeline.plan.schema import LogPlan, Plan
+from equipoise.pipeline.plan.schema import GroupBudget, LimitPlan, LogPlan, Plan
 from equipoise.scale.partitions import Partition
 
 MOST_SHARE = 0.5  # of the units: the others judge
@@ -178,7 +178,7 @@ def asked_of(plan: Plan, columns_: tuple[str, ...], total: int) -> Asked:
     )
     unsaid = tuple(name for name, own in (log.outcomes or {}).items() if own.kind is None)
     share = min(MOST_SHARE, plan.run.learn_rows / total)
-    named = [*plan.policy.group_budgets, *plan.policy.limits]
+    named: list[GroupBudget | LimitPlan] = [*plan.policy.group_budgets, *plan.policy.limits]
     groups = tuple(dict.fromkeys((own.column, own.group) for own in named))
     for name, _ in groups:
         known_column(name, columns_)

@@ -4,6 +4,7 @@ any number of units.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,8 @@ def check_labels(plan: PolicyPlan, groups: Groups) -> None:
     """Refuse a group that no unit is in.   groups: as of `groups_of`; or the labels that there are
     in each column.
     """
-    for own in [*plan.group_budgets, *plan.limits]:
+    named: list[GroupBudget | LimitPlan] = [*plan.group_budgets, *plan.limits]
+    for own in named:
         labels = tuple(np.unique(groups[own.column]).tolist())
         where = "[policy.limits]" if isinstance(own, LimitPlan) else "[policy.group_budgets]"
         known_name(f"group of {own.column!r}", own.group, labels, where)

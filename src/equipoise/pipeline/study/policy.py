@@ -217,9 +217,7 @@ def make_policy_task(
     return replace(task, swapped=tuple(parts), swapped_rows=rows), costs
 
 
-def check_policy(
-    policy: PolicyPlan, log: Log, currency: str = "", whole: bool = True
-) -> None:
+def check_policy(policy: PolicyPlan, log: Log, currency: str = "", whole: bool = True) -> None:
     """Refuse names in [policy] that the log does not have, before anything is fitted.   whole:
     whether it has every label that there is.
     """
