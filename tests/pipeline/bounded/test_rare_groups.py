@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,9 +36,17 @@ def columns() -> dict:
 
 def plan_of(folder, columns, **policy) -> Plan:
     pq.write_table(pa.table(columns), folder / "log.parquet")
-    log = {"path": "log.parquet", "treatment": "arm", "outcomes": {"sale": "binary"}}
+    log: dict[str, Any] = {
+        "path": "log.parquet",
+        "treatment": "arm",
+        "outcomes": {"sale": "binary"},
+    }
     log |= {"features": ["x"], "protected": ["town"], "id": "user", "design": [0.5, 0.5]}
-    tables = {"log": log, "policy": {"cost": 1.0, **policy}, "report": {"explorer": False}}
+    tables: dict[str, Any] = {
+        "log": log,
+        "policy": {"cost": 1.0, **policy},
+        "report": {"explorer": False},
+    }
     params = {"outcome_model": {"n_estimators": 5, "num_leaves": 4}}
     tables["estimator"] = {"name": "t-learner", "params": params}
     tables["run"] = {"folds": 2, "learn_rows": LEARN}
