@@ -4,7 +4,15 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from equipoise.core.errors import InputError  # noqa: E402
-from equipoise.neural.train import NoGain, SlowGains, Training, device_of, train  # noqa: E402
+from equipoise.neural.banditnet import BanditNet, Setting  # noqa: E402
+from equipoise.neural.train import (  # noqa: E402
+    NoGain,
+    SlowGains,
+    Training,
+    device_of,
+    seeded,
+    train,
+)
 
 
 def line(how, n=64, **more):
@@ -138,3 +146,15 @@ def test_a_device_that_is_not_there_is_told_and_auto_takes_what_is():
     assert device_of("auto").type == "cpu"
     with pytest.raises(InputError, match="device must be there; got cuda"):
         device_of("cuda")
+
+
+def test_a_seed_gives_torch_s_own_numbers_and_the_callers_go_on_as_they_were():
+    torch.manual_seed(7)
+    first = torch.rand(3)
+    before = torch.get_rng_state()
+    with seeded(7):
+        assert torch.equal(torch.rand(3), first)
+    assert torch.equal(torch.get_rng_state(), before)
+    x, t = np.random.default_rng(0).normal(size=(80, 1)), np.arange(80) % 2
+    BanditNet([Setting(0.0)], epochs=1).fit(x, t, x[:, 0] * t, np.full(80, 0.5), np.eye(2))
+    assert torch.equal(torch.get_rng_state(), before)

@@ -30,7 +30,7 @@ from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.folds import check_seed
 from equipoise.neural.layers import mlp
-from equipoise.neural.train import Training, limit_threads, numbers, train
+from equipoise.neural.train import Training, limit_threads, numbers, seeded, train
 
 SHIFTS = (-2.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)  # of lambda, in deviations of rewards
 CLIPS, STRENGTHS = (2.0, 10.0), (0.1, 1.0)  # M and c of POEM
@@ -334,8 +334,8 @@ class BanditNet:
         return BanditChoice(arm, supported, SUPPORTED if supported.all() else UNSUPPORTED)
 
     def _learn(self, x: Floats, t: Ints, r: Floats, e: Floats, setting: Setting) -> Scorer:
-        torch.manual_seed(self.seed)
-        net = Scorer(x.shape[1], self.arms_.shape[1], self.width)
+        with seeded(self.seed):
+            net = Scorer(x.shape[1], self.arms_.shape[1], self.width)
         unit = float(r.std()) or 1.0
         shift = 0.0 if setting.shift is None else r.mean() + setting.shift * unit
         columns = [

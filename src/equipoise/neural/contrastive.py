@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from equipoise.core.arrays import Floats
 from equipoise.neural.layers import mlp
-from equipoise.neural.train import NoGain, Training, limit_threads, train
+from equipoise.neural.train import NoGain, Training, limit_threads, seeded, train
 
 WIDTH, SIZE = 64, 16  # of the encoder's layers, of the representation
 # share of features; temperature; weight of the cluster loss
@@ -107,8 +107,7 @@ def learn_clusters(X: Floats, weight: Floats, k: int, seed: int, start: Start) -
     """Learn k clusters of standardised rows (n, d) with weights (n,).   start: first centres, of
     what was learnt by instances.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         net = Contrastive(X.shape[1], k, seed)
     columns = [
         torch.from_numpy(np.asarray(part, np.float32)) for part in (X, weight / weight.mean())

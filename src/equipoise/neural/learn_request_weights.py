@@ -27,7 +27,7 @@ from equipoise.core.errors import InputError
 from equipoise.neural.layers import Embed, Grouped
 from equipoise.neural.piecewise_linear import Inputs
 from equipoise.neural.request_weights import NAMES, Weigher
-from equipoise.neural.train import NoGain, Progress, Training, train
+from equipoise.neural.train import NoGain, Progress, Training, seeded, train
 
 WIDTH, EXPERTS = 8, 3
 SOFT = 0.02  # t: phi within so much of sigma is half on
@@ -121,8 +121,7 @@ def _learn(
         [column[torch.from_numpy(rows)] for column in columns]
         for rows in (order[:cut], order[cut:])
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         net = _Weights(X.shape[1], inputs.slots, len(metrics))
 
     def of(*batch: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from equipoise.core.arrays import Bools, Floats
 from equipoise.neural.layers import Embed, Experts, Towers
-from equipoise.neural.train import Training, limit_threads, train
+from equipoise.neural.train import Training, limit_threads, seeded, train
 
 CHUNK = 65_536  # rows that are judged at once
 
@@ -72,8 +72,7 @@ def train_mmoe(
     shape: MMoEShape, rows: LabelledPositions, held: LabelledPositions, how: Training
 ) -> tuple[dict[str, Any], list[float]]:
     """The weights of the net that predicts held-out rows best, by name, and its loss an epoch."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(how.seed)
+    with seeded(how.seed):
         net = MMoE(shape)
     prior = _share(rows)
     with torch.no_grad():

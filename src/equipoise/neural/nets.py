@@ -30,6 +30,7 @@ from equipoise.neural.train import (
     Training,
     device_of,
     limit_threads,
+    seeded,
     train,
 )
 
@@ -133,8 +134,7 @@ class Rows:
 
 def build(make: Callable[[Shape], N], shape: Shape, seed: int) -> N:
     """A net whose first weights come from the seed, and from nothing else."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return make(shape)
 
 
@@ -159,8 +159,7 @@ def fit(
 
     stop = isinstance(how.stop, NoGain) and len(holdout.arm) > 0
     # for terms that draw: their noise comes from the seed
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(how.seed)
+    with seeded(how.seed, device):
         try:
             return train(
                 net, net.loss, rows.tensors(), how, judge=judge if stop else None, progress=progress

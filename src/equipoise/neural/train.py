@@ -240,6 +240,22 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
+@contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Within the block chance comes from the seed; outside, the caller's own goes on as it was.
+
+    ``torch.manual_seed`` keeps a trace of the stack for each kind of accelerator that is not there,
+    at every call.
+    """
+    gpu = device if device is not None and device.type == "cuda" else None
+    with torch.random.fork_rng([gpu] if gpu else []):
+        torch.default_generator.manual_seed(seed)
+        if gpu:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
 def ids(codes: NDArray[np.integer], column: int) -> Tensor:
     """One column of codes (n, p) as a tensor."""
     return torch.from_numpy(np.ascontiguousarray(codes[:, column], dtype=np.int32))

@@ -26,7 +26,7 @@ from equipoise.estimators.deep.base import NetTraining, canonical, split
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.nested_params import NestedParams
 from equipoise.neural.piecewise_linear import Inputs
-from equipoise.neural.train import device_of, train
+from equipoise.neural.train import device_of, seeded, train
 from equipoise.neural.varying_coefficients import DoseNet, levels_at
 
 BINS = 3  # of a feature: curves are learnt from few rows
@@ -240,8 +240,7 @@ class DoseNetEstimator(EffectEstimator):
         }, list(losses)
 
     def _build(self, features: int, slots: int, seed: int = 0) -> DoseNet:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             return self._net(features, slots, len(self.metrics_))
 
     def _levels(self, X: Floats, doses: Floats) -> Floats:

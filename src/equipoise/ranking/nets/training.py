@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 
 from equipoise.neural.harmonrank import HarmonRankNet, RankShape
-from equipoise.neural.train import NoGain, SlowGains, Training, device_of, limit_threads, train
+from equipoise.neural.train import (
+    NoGain,
+    SlowGains,
+    Training,
+    device_of,
+    limit_threads,
+    seeded,
+    train,
+)
 from equipoise.ranking.criterion import mean_auc
 from equipoise.ranking.rows import RankingRows
 
@@ -133,8 +141,7 @@ def _net(ranker: NetRanker, table: Table) -> HarmonRankNet:
         ranker.cross_attention,
         ranker.gate,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(ranker.random_state)
+    with seeded(ranker.random_state):
         net = HarmonRankNet(shape)
     with torch.no_grad():
         net.bias.fill_(ranker._first_level(table.prior.cpu().numpy()))
