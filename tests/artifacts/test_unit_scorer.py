@@ -227,6 +227,45 @@ def test_a_unit_draws_by_its_id_as_text_whatever_the_files_type(model, kind, dra
     assert want != scorer.numbered().assign(units)["chosen"].to_pylist()
 
 
+def test_labels_of_numbers_are_those_of_the_policy_however_they_are_written(model):
+    """A column of decimals says 2.50 of what a request, a CSV and a column of floats say 2.5."""
+    share = pa.array([f"{i % 3}.50" for i in range(150)]).cast(pa.decimal128(6, 2))
+    units, types = (
+        NEW.append_column("share", share),
+        TYPES | {"share": column_type(pa.chunked_array([share]))},
+    )
+    limits = (Limit("share", "2.50", ("a",)),)
+    scorer = scorer_of(model, columns=UnitColumns(types), limits=limits)
+    rule = replace(scorer.policy, segment="share", segment_weights=(("0.50", (5.0, 0.5)),))
+    scorer = replace(scorer, policy=rule)
+    alone = assert_same(scorer, "table", units)
+    floats = units.set_column(units.column_names.index("share"), "share", share.cast(pa.float64()))
+    want = scorer.assign(units)
+    assert scorer.assign(floats).equals(want)
+    closed = np.array([i % 3 == 2 for i in range(150)])
+    assert "a" not in np.array(want["chosen"].to_pylist())[closed]
+    assert "a" in want["chosen"].to_pylist()
+    assert [alone.label("share", value) for value in (2.5, 0.5, 3.0)] == ["2.50", "0.50", "3"]
+    assert alone.open_to({"share": 2.5}).tolist() == [False, True]
+    assert alone.open_to({"share": 1.5}).tolist() == [True, True]
+    with pytest.raises(InputError, match=r"features\['share'\] must be there"):
+        alone.open_to({})
+
+
+def test_a_label_is_read_as_its_column(model):
+    alone = UnitScorer(scorer_of(model))
+    for name, value, label in (
+        ("city", "missing", '"missing"'),
+        ("city", None, "missing"),
+        ("region", 2.0, "2"),
+        ("member", True, "true"),
+    ):
+        assert alone.label(name, value) == label
+    assert alone.open_to({}) is None
+    with pytest.raises(InputError, match="must be whole numbers as in the log"):
+        alone.label("region", "two")
+
+
 def test_gaps_close_everything(model):
     scorer = scorer_of(model, staying=Staying(gaps=0.2))
     alone, asked = UnitScorer(scorer), as_asked(NEW, 0)

@@ -31,6 +31,7 @@ from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.held import fixed_of, keep_units, tabulated
 from equipoise.artifacts.meta import PolicyMeta, check_meta, try_on_one_unit
 from equipoise.artifacts.model import Model, labels_of, model_of, saved_model
+from equipoise.artifacts.named_labels import as_named
 from equipoise.artifacts.rebudget import held_units, rebudget_part
 from equipoise.artifacts.staying import (
     REASON,
@@ -145,6 +146,7 @@ class Scorer:
         groups += [limit.column for limit in self.limits]
         groups += [own.column for own in self.model.own]
         groups += [self.staying.column] if self.staying.days else []
+        groups += [self.policy.segment]
         named = tuple(dict.fromkeys(name for name in groups if name is not None))
         opens = () if self.eligibility is None else self.eligibility.columns
         start = None if self.start is None else self.start.column
@@ -161,6 +163,40 @@ class Scorer:
         named = {rule.segment, *(demand.column for demand in rule.demands)}
         named |= {self.staying.column} if self.staying.days else set()
         return frozenset(name for name in named if name is not None)
+
+    def labels(self, table: pa.Table, names: Iterable[str]) -> dict[str, Any]:
+        """The labels of units in columns that the rule names.
+
+        Parameters
+        ----------
+        table : pyarrow.Table, (n rows)
+            As `UnitReader.read` gives it.
+        names : iterable of str
+            Of the columns.
+
+        Returns
+        -------
+        dict of str to array of str, (n,)
+            Numbers as the policy writes them: 2.50, where it says so, also of 2.5.
+        """
+        groups = labels_of(table, names)
+        for name in groups:
+            own = self.columns.types.get(name)
+            if own is not None and own.kind == "number" and not own.integer:
+                groups[name] = as_named(groups[name], self._named(name))
+        return groups
+
+    def _named(self, column: str) -> list[str]:
+        """The labels of a column that the policy names."""
+        rule = self.policy
+        every: list[Any] = [
+            label for one in rule.demands if one.column == column for label, _ in one.factors
+        ]
+        every += [limit.group for limit in self.limits if limit.column == column]
+        every += [own.group for own in self.model.own if own.column == column]
+        every += [label for label, _ in rule.segment_weights] * (rule.segment == column)
+        every += list(self.staying.days) * (self.staying.column == column)
+        return [str(label) for label in every]
 
     def numbered(self) -> Scorer:
         """The same policy for units without ids, which are given by their row numbers.
@@ -465,11 +501,11 @@ class Scorer:
         names = ids.astype(np.str_) if self.staying.reasons else ids  # by which units are known
         if self.memory is not None:
             means = with_means(self.staying, self.memory, names, table)
-        groups = labels_of(table, self.units.groups)
+        groups = self.labels(table, self.units.groups)
         effects = self.model.effects(means, groups) if known is None else known
         if effects.candidates != self.policy.candidates == _former_names(self.model):
             effects = replace(effects, candidates=self.policy.candidates)
-        open_to, past = self._open(table, start, groups), None
+        open_to, past = self.open_to(table, groups, start), None
         if self.staying.reasons:
             lacking = gapped(self.staying, means, self.model.features.columns_)
             activity = groups[str(self.staying.column)] if self.staying.days else None
@@ -480,8 +516,23 @@ class Scorer:
             )  # fmt: skip
         return effects, self.costs.expected(effects, table), groups, past, open_to
 
-    def _open(self, table: pa.Table, start: int, groups: Mapping[str, Any]) -> Bools | None:
-        """Whether each candidate is open to each unit, (n, k); None where all are."""
+    def open_to(self, table: pa.Table, groups: Mapping[str, Any], start: int = 0) -> Bools | None:
+        """Tell which candidates are open to units, whatever their features.
+
+        Parameters
+        ----------
+        table : pyarrow.Table, (n rows)
+            With the columns that say so.
+        groups : mapping of str to array of str, (n,)
+            The labels of the columns of limits.
+        start : int, default 0
+            The number of the first row.
+
+        Returns
+        -------
+        array of bool, (n, k), or None
+            None where all are.
+        """
         open_to, candidates = None, self.policy.candidates
         if self.eligibility is not None:
             cells = (self.policy.control, *candidates)

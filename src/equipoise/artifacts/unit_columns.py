@@ -230,8 +230,30 @@ class UnitReader:
         ['age']
         """
         self.check_names(table.column_names)
-        needed = self.needed
-        return pa.table({name: self._typed(table[name], name, start) for name in needed})
+        return self.only(table.select(list(self.needed)), start)
+
+    def only(self, table: pa.Table, start: int = 0) -> pa.Table:
+        """Some of the columns that are needed, each of the log's type.
+
+        Parameters
+        ----------
+        table : pyarrow.Table, (n rows)
+            Of these columns alone.
+        start : int, default 0
+            The number of the first row.
+
+        Returns
+        -------
+        pyarrow.Table
+            n rows.
+
+        Raises
+        ------
+        InputError
+            Where one is of another type.
+        """
+        names = table.column_names
+        return pa.table({name: self._typed(table[name], name, start) for name in names})
 
     def _typed(self, column: pa.ChunkedArray, name: str, start: int) -> pa.ChunkedArray:
         if columns.is_text(column):

@@ -13,7 +13,7 @@ the table by a bit is not taken.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from equipoise.artifacts.model import Model, unwrapped
 from equipoise.artifacts.policy import Scorer
 from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.artifacts.unit_facts import UnitFacts
+from equipoise.artifacts.unit_trials import Value, unit_trials
 from equipoise.core import columns
 from equipoise.core.arrays import Bools, Floats
 from equipoise.core.column_types import ColumnType
@@ -42,8 +43,6 @@ from equipoise.core.kernels import njit
 from equipoise.estimators.transforms import takes_raw
 from equipoise.estimators.tree_sums import row_answers
 
-Value = str | float | bool | None
-TRIALS = 24  # rows on which a quicker way must give the table's bits
 MOST_NAMES = 64  # of columns that a unit need not have, which are counted by name
 in_rows = np.ascontiguousarray  # as the kernels of the rule take them
 Answer = Callable[[Floats], tuple[Floats, Floats, Floats | None]]  # effects, levels, errors
@@ -182,6 +181,68 @@ class UnitScorer:
         if len(features) > len(self._needed):
             _add(self.counts.extra, features.keys() - self._needed.keys(), MOST_NAMES)
         return facts
+
+    def label(self, name: str, value: Value) -> str:
+        """The label of a unit in a column that the rule names, as in a table.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+        value : text, number, bool or None
+            Of the unit.
+
+        Returns
+        -------
+        str
+            As among `UnitFacts.labels`.
+
+        Raises
+        ------
+        InputError
+            As `facts`.
+        """
+        own = self._reader.columns.types.get(name)
+        if own is not None:
+            try:
+                return label_of(value, own)
+            except UnusualRow:
+                pass
+        table = pa.table({name: _array(value, name, own)})
+        return str(self._scorer.labels(self._reader.only(table), [name])[name][0])
+
+    def open_to(self, features: Mapping[str, Value]) -> Bools | None:
+        """Whether each candidate is open to a unit by eligibility and limits.
+
+        Parameters
+        ----------
+        features : mapping of str to text, number, bool or None
+            With the columns that say so.
+
+        Returns
+        -------
+        array of bool, (k,), or None
+            None where all are.
+
+        Raises
+        ------
+        InputError
+            As `facts`.
+        """
+        limits = [column for column, _, _ in self._limits]
+        names = dict.fromkeys([*limits, *self._reader.eligible])
+        if not names:
+            return None
+        types = self._reader.columns.types
+        for name in names:
+            if name not in features:
+                fix = "send it among the features: it says what is open to the unit"
+                raise InputError(f"features[{name!r}]", "be there", "nothing", fix=fix)
+        table = self._reader.only(
+            pa.table({name: _array(features[name], name, types.get(name)) for name in names})
+        )
+        open_to = self._scorer.open_to(table, self._scorer.labels(table, limits))
+        return None if open_to is None else open_to[0]
 
     def decide(
         self,
@@ -330,7 +391,7 @@ class UnitScorer:
 
     def _choose_way(self) -> None:
         """Take the quickest way that gives the table's bits on rows of all kinds."""
-        rows = list(_trials(self._scorer))
+        rows = list(unit_trials(self._scorer))
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             want = [_said(self._by_table, row) for row in rows]
@@ -466,58 +527,3 @@ def _array(value: Value, name: str, own: ColumnType | None) -> pa.Array:
         got = str(error).split(":")[0]
         raise InputError(f"column {name!r}", "be text or a number that can be kept", got) from error
     return array
-
-
-def _trials(scorer: Scorer) -> Iterator[dict[str, Value]]:
-    """Units of all kinds: of each group that the policy names, of all levels, with gaps."""
-    rng = np.random.default_rng(0)
-    reader, own = scorer.units, [(one.column, one.group) for one in scorer.model.own]
-    named = {name: ["other"] for name in reader.groups}
-    for demand in scorer.policy.demands:
-        if demand.column is not None:
-            named[demand.column] += [str(label) for label, _ in demand.factors]
-    for column, group in [*((one.column, one.group) for one in scorer.limits), *own]:
-        named[column].append(group)
-    for row in range(TRIALS + len(own)):
-        unit = {name: _trial(rng, name, reader, named) for name in reader.needed}
-        if row >= TRIALS:
-            column, group = own[row - TRIALS]
-            unit[column] = _as_key(group, reader.columns.types.get(column))
-        yield unit
-
-
-def _trial(
-    rng: np.random.Generator, name: str, reader: Any, named: Mapping[str, list[str]]
-) -> Value:
-    """A value of a column."""
-    own, levels = reader.columns.types.get(name), reader.features.levels_.get(name)
-    if name in named:
-        return _as_key(str(rng.choice(named[name])), own)
-    if name in reader.eligible:
-        return bool(rng.random() < 0.7) if _is(own, "true/false") else float(rng.random() < 0.7)
-    if name in (reader.cost, reader.start):
-        return float(rng.integers(0, 40))
-    if rng.random() < 0.1:
-        return None
-    if levels is not None:
-        return str(rng.choice([*levels, "never seen", columns.MISSING]))
-    if _is(own, "true/false"):
-        return bool(rng.random() < 0.5)
-    size = float(rng.choice([1.0, 10.0, 1000.0]))
-    return float(rng.integers(-1, 3)) if rng.random() < 0.4 else float(rng.normal() * size)
-
-
-def _is(own: ColumnType | None, kind: str) -> bool:
-    return own is not None and own.kind == kind
-
-
-def _as_key(label: str, own: ColumnType | None) -> Value:
-    """A label as a value of its column."""
-    if _is(own, "true/false"):
-        return label == "true"
-    if own is not None and own.kind == "number":
-        try:
-            return float(label)
-        except ValueError:
-            return 0.0
-    return columns.of_label(label)

@@ -20,9 +20,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Strict(BaseModel):
-    """A table without unknown keys."""
+    """A table without unknown keys, whose values are of the types they must be: "2" is no number,
+    and true is not 1.
+    """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class RewardWindow(Strict):
@@ -199,7 +201,7 @@ class ServeConfig(Strict):
     holdout: Share = 0.0
     share: Share = 0.0
     explore: Share = 0.0
-    shadows: tuple[str, ...] = ()
+    shadows: Annotated[tuple[str, ...], Field(strict=False)] = ()
     store: StoreConfig = StoreConfig()
     log: LogConfig = LogConfig()
     limits: LimitsConfig = LimitsConfig()
@@ -242,7 +244,15 @@ def read_config(path: Path | str) -> ServeConfig:
     except (OSError, ValueError) as error:
         fix = "write a TOML file with a table [serve]"
         raise InputError("the settings", "be readable TOML", str(error), str(path), fix) from error
-    return config_of(plain.get("serve", {}), str(path))
+    if "serve" not in plain:
+        got, fix = _instead(plain), "write the settings under [serve]"
+        raise InputError("the settings", "have a table [serve]", got, str(path), fix)
+    return config_of(plain["serve"], str(path))
+
+
+def _instead(plain: dict[str, Any]) -> str:
+    """What a file has in place of a table."""
+    return f"only {', '.join(plain)}" if plain else "nothing"
 
 
 def _wrong(first: Any, where: str) -> InputError:
@@ -253,7 +263,9 @@ def _wrong(first: Any, where: str) -> InputError:
     if first["type"] == "extra_forbidden":
         fix = among(path[-1], tuple(table.model_fields), "keys")
         return InputError(key, "be a known key", "an unknown one", where, fix)
-    must = re.sub("^input should (be )?", "be ", first["msg"][:1].lower() + first["msg"][1:])
+    if first["type"] == "missing":
+        return InputError(key, "be there", "no such key", where)
+    must = re.sub("^(Input|String) should ", "", first["msg"])
     return InputError(key, must, first["input"], where)
 
 
@@ -263,8 +275,24 @@ def config_of(plain: dict[str, Any], where: str = "") -> ServeConfig:
         config = ServeConfig.model_validate(plain)
     except ValidationError as error:
         raise _wrong(error.errors()[0], where) from error
-    lengths = {"log.keep": config.log.keep, "log.erase_within": config.log.erase_within}
-    lengths |= {f"rewards.{name}.window": own.window for name, own in config.rewards.items()}
-    for key, text in {**lengths, "monitors.delay": config.monitors.delay}.items():
-        nanoseconds(text, f"serve.{key}")
+    name = config.policy
+    if not name.isprintable() or "/" in name:
+        must = "be printable, without /: it is the key of a flag, in a path"
+        raise InputError("serve.policy", must, repr(name), where)
+    nanoseconds(config.log.erase_within, "serve.log.erase_within")
+    _length("serve.monitors.delay", config.monitors.delay, where)
+    keep = _length("serve.log.keep", config.log.keep, where)
+    for name, own in config.rewards.items():
+        key = f"serve.rewards.{name}.window"
+        if _length(key, own.window, where) > keep:
+            got, fix = f"{config.log.keep}, {key} {own.window}", "keep the log for longer"
+            raise InputError("serve.log.keep", "be no less than any window", got, where, fix)
     return config
+
+
+def _length(key: str, text: str, where: str) -> int:
+    """A length of time above 0, in nanoseconds."""
+    length = nanoseconds(text, key)
+    if not length:
+        raise InputError(key, "be more than 0", text, where)
+    return length

@@ -24,7 +24,8 @@ class DecideRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     effects, errors : list of list of float, optional
         Effects (k, M) and their standard errors, in the policy's order, in place of the model's.
     cost : list of float, optional
-        What each candidate is expected to cost for this unit, in money.
+        What each candidate is expected to cost for this unit, in money; needed with effects, where
+        the policy or the budget counts it.
     previous : str, optional
         What the unit has now: control's name or a candidate's.
     weights : dict of str to float, optional

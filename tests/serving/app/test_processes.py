@@ -107,7 +107,7 @@ def test_settings_are_taken_all_or_none(pair):
     assert long_one(pair, 1000) == 413
     file.write_text(SETTINGS.format(size=5000) + "[serve.store]\nkind = 'redis'\n")
     pair.process.send_signal(signal.SIGHUP)
-    until(lambda: "must stay while the service runs" in "".join(pair.err))
+    until(lambda: "must name the Redis of the service" in "".join(pair.err))
     assert long_one(pair, 1000) == 413
     file.write_text(SETTINGS.format(size=5000))
     pair.process.send_signal(signal.SIGHUP)

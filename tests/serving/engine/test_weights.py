@@ -68,10 +68,8 @@ def test_a_segment_has_weights_of_its_own_and_a_request_comes_first(tmp_path):
     assert world.decide("north").scores["small"] == 3.5
     assert world.decide("south").weights["sales"] == 1.0
     assert world.decide("north", weights={"visits": 1.0}).weights == {"sales": 1.0, "visits": 1.0}
-    effects = FACTS.values.tolist()
-    assert (
-        world.decide("dan", effects=effects, features={"region": "north"}).weights["sales"] == 2.0
-    )
+    own = {"effects": FACTS.values.tolist(), "cost": [1.0, 4.0]}
+    assert world.decide("dan", **own, features={"region": "north"}).weights["sales"] == 2.0
     with pytest.raises(InputError, match="region"):
-        world.decide("dan", effects=effects)
+        world.decide("dan", **own)
     world.close()

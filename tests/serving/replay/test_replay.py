@@ -53,7 +53,7 @@ def everything(tmp_path_factory):
         if number % 2:
             fields["features"] = {"worth": float(rng.normal())}
         if number % 7 == 0:
-            fields["effects"] = rng.normal(size=(2, 2)).tolist()
+            fields |= {"effects": rng.normal(size=(2, 2)).tolist(), "cost": [1.0, 4.0]}
         if number % 11 == 0:
             fields["cost"] = [1.5, 2.5]
         if number % 13 == 0:

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from equipoise.core.errors import DataError
+from equipoise.core.errors import DataError, InputError
 from equipoise.serving.app.tokens import Tokens, must_be_safe, read_tokens, token_of
 from equipoise.serving.config import ServeConfig, config_of, read_config
 from equipoise.serving.errors import ConflictError
+from equipoise.serving.ledger.redis_book import REDIS
 
 
 class Settings(NamedTuple):
@@ -54,11 +55,14 @@ class Launch(NamedTuple):
         Raises
         ------
         InputError
-            Where one is wrong, or the host is not safe.
+            Where one is wrong, the host is not safe, or nothing says where Redis is.
         """
         file = read_config(self.config) if self.config else ServeConfig()
         plain = file.model_dump(exclude_unset=True)
         config = config_of(plain | self.given, self.config)
+        if config.store.kind == "redis" and not os.environ.get(REDIS):
+            fix = "set it, as in redis://host:6379/0; or leave out [serve.store] kind"
+            raise InputError(REDIS, "name the Redis of the service", "nothing", fix=fix)
         tokens = read_tokens()
         must_be_safe(config.host, tokens)
         return Settings(config, tokens)

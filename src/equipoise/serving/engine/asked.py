@@ -47,6 +47,43 @@ def check(request: DecideRequest, live: Part) -> int:
     return NEW if request.previous is None else live.place(request.previous, "previous")
 
 
+def check_sent(request: DecideRequest, live: Part, money: bool) -> None:
+    """Refuse what a request lacks or has too much of, whatever is known of its unit.  Not of logged
+    requests: earlier versions took them.
+
+    Parameters
+    ----------
+    request : DecideRequest
+        As it came.
+    live : Part
+        What it is asked of.
+    money : bool
+        Whether the service has a budget.
+
+    Raises
+    ------
+    InputError
+        Naming the field.
+    """
+    if request.cost is not None:
+        cost_of(request, live)
+    elif request.effects is not None and (live.counts_cost or money):
+        _matrix("effects", request.effects, (len(live.cells) - 1, len(live.metrics)))
+        who = "the policy counts it" if live.counts_cost else "the service keeps a budget"
+        fix = "send what each candidate is expected to cost for this unit"
+        raise InputError("cost", f"be sent with effects: {who}", "none", fix=fix)
+    if request.errors is not None and request.effects is None:
+        raise InputError("errors", "be those of effects", "no effects", fix="send effects, too")
+
+
+class LoggedLabels(dict[str, Any]):
+    """What a log has of the features of a request with effects: labels as they were read then, and
+    what was ``open``, one byte a candidate.
+    """
+
+    open = b""
+
+
 def check_text(text: str, what: str) -> None:
     """Refuse an id or a key that is empty, too long, or no text that can be written.
 
@@ -81,7 +118,7 @@ def request_facts(request: DecideRequest, part: Part, features: Mapping[str, Any
     part : Part
         Whose candidates and metrics they are of.
     features : mapping
-        Raw columns, for the labels that the rule names.
+        Raw columns, for the labels that the rule names, and for what is open to the unit.
 
     Returns
     -------
@@ -103,14 +140,18 @@ def request_facts(request: DecideRequest, part: Part, features: Mapping[str, Any
     elif part.policy.lower > 0:
         fix = "send the standard errors of the effects"
         raise InputError("errors", "be sent: the policy takes some off", "none", fix=fix)
-    labels: dict[str, str] = {}
+    labels, logged = dict[str, str](), isinstance(features, LoggedLabels)
     for name in part.columns:
-        label = text_of(features.get(name))
-        if label is None:
+        if name not in features:
             fix = "send it among the features: the policy names it"
             raise InputError(f"features[{name!r}]", "be there", "nothing", fix=fix)
-        labels[name] = label
-    return UnitFacts(values, errors, np.zeros(shape[0]), labels)
+        value = features[name]
+        labels[name] = value if logged else part.scorer.label(name, value)
+    if isinstance(features, LoggedLabels):
+        open_to = np.frombuffer(features.open, np.bool_) if features.open else None
+    else:
+        open_to = part.scorer.open_to(features)
+    return UnitFacts(values, errors, np.zeros(shape[0]), labels, open_to)
 
 
 def cost_of(request: DecideRequest, part: Part) -> Floats | None:
@@ -122,19 +163,6 @@ def cost_of(request: DecideRequest, part: Part) -> Floats | None:
         must = f"be {k} finite amounts >= 0, one a candidate"
         raise InputError("cost", must, request.cost)
     return np.array(request.cost, np.float64)
-
-
-def text_of(value: Any) -> str | None:
-    """A label as text; None where there is none.
-
-    >>> text_of(3.0), text_of(True), text_of("Oslo"), text_of(None)
-    ('3', 'true', 'Oslo', None)
-    """
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(int(value)) if value == int(value) else str(value)
 
 
 def _matrix(name: str, rows: list[list[float]] | None, shape: tuple[int, int]) -> Floats:

@@ -15,7 +15,7 @@ from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import EquipoiseError
 from equipoise.serving.engine import chance
-from equipoise.serving.engine.asked import check
+from equipoise.serving.engine.asked import check, check_sent
 from equipoise.serving.engine.chance import (
     CONTROL,
     NEW,
@@ -243,6 +243,8 @@ def pending(
     InputError
         Where the request is wrong.
     """
+    if not killed:
+        check_sent(asked.request, now.live, money.budget is not None)
     settled = settle(now, asked, killed, money, counters)
     if asked.request.dry_run:
         id = b""

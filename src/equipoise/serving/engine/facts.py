@@ -73,7 +73,8 @@ def known(
     if facts is not None and request.cost is None and request.effects is None:
         return KnownUnit(facts, STORE)
     if request.effects is not None:
-        facts, source = request_facts(request, part, request.features or {}), REQUEST
+        features = {} if request.features is None else request.features
+        facts, source = request_facts(request, part, features), REQUEST
     elif stored is None:
         if request.features is None:
             return KnownUnit(None, STORE, reason)

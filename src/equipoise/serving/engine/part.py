@@ -11,12 +11,12 @@ import numpy as np
 
 from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.unit_facts import UnitFacts
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Bools, Floats
 from equipoise.core.errors import EquipoiseError, InputError
 from equipoise.core.suggest import among
 from equipoise.serving.engine.chance import Rule
 from equipoise.serving.engine.weight_net import WeightNet
-from equipoise.serving.messages import DecideRequest
+from equipoise.serving.messages import MOST, DecideRequest
 from equipoise.serving.protocols import EffectStore
 from equipoise.serving.records import Context
 
@@ -49,6 +49,12 @@ class Scoring(Protocol):
 
     def facts(self, features: Mapping[str, Any]) -> UnitFacts:
         """What the model says of a unit."""
+
+    def label(self, name: str, value: Any) -> str:
+        """Its label in a column that the rule names."""
+
+    def open_to(self, features: Mapping[str, Any]) -> Bools | None:
+        """What is open to it, (k,); None: all."""
 
 
 class ServedSnapshot(Protocol):
@@ -108,6 +114,8 @@ class Part:
                 if column is not None
             )
         )
+        costly = any(demand.quantity == "cost" for demand in policy.demands)
+        self.counts_cost = costly or policy.cost_weight > 0  # whether scores hang on it
         names = [demand.name for demand in policy.demands]
         self.prices = dict(zip(names, policy.prices, strict=True))
         # the demand on all money, whose price can follow the spend
@@ -196,8 +204,11 @@ class Part:
         times = 1.0
         if costs.column is not None:
             value = (request.features or {}).get(costs.column)
-            if not isinstance(value, int | float):
+            if value is None:
                 return None
+            if isinstance(value, bool | str) or not 0 <= value <= MOST:
+                must = "be a number >= 0: it multiplies the amounts"
+                raise InputError(f"features[{costs.column!r}]", must, value)
             times = float(value)
         return costs.amount[place] * times + self.sending[place]
 

@@ -17,6 +17,7 @@ from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.core.errors import DataError
 from equipoise.serving.config import ServeConfig
 from equipoise.serving.engine import chance
+from equipoise.serving.engine.asked import LoggedLabels
 from equipoise.serving.engine.chance import NEW, UNKNOWN_UNIT, Side
 from equipoise.serving.engine.controls import Control
 from equipoise.serving.engine.deciding import Money, RequestInHand, record_of, settle
@@ -176,7 +177,9 @@ class Again:
         k, features = len(live.cells) - 1, record.features
         effects = errors = named = None
         if record.source == REQUEST:
-            features = record.labels or None if features is None else features
+            if features is None and self.now.alone:
+                features = LoggedLabels(record.labels)
+                features.open = record.eligible
             effects = np.frombuffer(record.effects, "<f8").reshape(k, -1).tolist()
             if record.errors:
                 errors = np.frombuffer(record.errors, "<f8").reshape(k, -1).tolist()
