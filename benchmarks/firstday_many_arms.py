@@ -164,7 +164,7 @@ def speed(form: str) -> list[dict[str, Any]]:
 def run_seconds() -> float:
     """CPU of a run of 50,000 rows with 20 features."""
     from equipoise.pipeline.plan.read import read_plan
-    from equipoise.pipeline.targeting import run_targeting
+    from equipoise.pipeline.targeting_job import run_targeting
 
     with TemporaryDirectory() as name:
         folder, log = Path(name), campaign(50_000, 0, features=20)

@@ -1,7 +1,7 @@
 """The jobs that a plan can be: each runs a plan into a folder, and draws its findings.  A new job
 is one line here.
 
-targeting    who gets which candidate                              `pipeline.targeting`
+targeting    who gets which candidate                              `pipeline.targeting_job`
 supply       which mix each cluster of users sees, by [supply]     `pipeline.supply.run`
 ranking      how candidates are ranked for several objectives, by  `pipeline.ranking.run`
              [ranking]
@@ -34,7 +34,7 @@ from equipoise.scale.executor import Executor, pieces_of
 JOBS = Registry(
     "job",
     {
-        "targeting": "equipoise.pipeline.targeting:JOB",
+        "targeting": "equipoise.pipeline.targeting_job:JOB",
         "supply": "equipoise.pipeline.supply.run:JOB",
         "ranking": "equipoise.pipeline.ranking.run:JOB",
     },

@@ -44,7 +44,6 @@ from equipoise.pipeline.findings.strata import strata_findings
 from equipoise.pipeline.findings.sweeps import budget_sweep, stops_paying, trade_off
 from equipoise.pipeline.findings.timetable import timetable
 from equipoise.pipeline.findings.variation import variation_findings
-from equipoise.pipeline.job import Job
 from equipoise.pipeline.next_experiment import power_rows
 from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.money import cost_checks
@@ -63,8 +62,7 @@ from equipoise.report.findings import Arm, Chosen, Experiment, Findings, Interva
 from equipoise.report.headline import answers, headline
 from equipoise.report.page import render_report
 from equipoise.report.sentences import risks
-from equipoise.report.verdict import untold, verdict_of
-from equipoise.scale.executor import Executor
+from equipoise.report.verdict import verdict_of
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "lightgbm", "numba", "pyarrow")
 
@@ -83,22 +81,10 @@ class Learnt:
     scorer: Scorer
 
 
-def run_targeting(
-    plan: Plan,
-    place: Path,
-    progress: Progress = silent,
-    command: str = "",
-    executor: Executor | None = None,
-) -> Findings:
-    """Run a plan of who gets which candidate, and write its folder, whole or absent; returns the
-    findings.   executor: what works on the partitions of a log of more rows than the plan learns
-    from.
+def run_whole(plan: Plan, place: Path, progress: Progress = silent, command: str = "") -> Findings:
+    """Run a plan of who gets which candidate on its log as a whole, and write its folder, whole or
+    absent; returns the findings.
     """
-    from equipoise.pipeline.bounded.run import large_log, run_bounded
-
-    partitions = large_log(plan)
-    if partitions is not None:
-        return run_bounded(plan, partitions, place, progress, command, executor)
     started, versions = time.perf_counter(), files.versions_of(PACKAGES)
     learnt = learn(plan, progress)
     study, findings = learnt.study, learnt.findings
@@ -412,6 +398,3 @@ def values_of(findings: Findings) -> dict[str, dict[str, Interval]]:
         row["policy"]: {**row["values"], free_name("cost", row["values"]): row["spend"]}
         for row in findings["rivals"]
     }
-
-
-JOB = Job(run_targeting, render_report, Findings, values_of, untold)
