@@ -51,3 +51,5 @@ def test_a_book_in_redis_is_looked_at(equipoise, state, redis_server, monkeypatc
 
 def test_no_log_exits_with_2(equipoise, tmp_path):
     assert "a decision log must be a folder" in equipoise("watch", tmp_path / "no").line
+    said = equipoise("watch", tmp_path)  # any other folder: nothing in it is quiet
+    assert (said.code, "a decision log must hold segments; got none" in said.line) == (2, True)

@@ -75,10 +75,15 @@ def watch(
 
 def _opened(log: Path, config: Path | None) -> Watch:
     """Monitors of a log, and of the budget's book: beside it, or in Redis as the settings say."""
+    from equipoise.cli.replay_log import is_log
+    from equipoise.core.errors import DataError
     from equipoise.serving.config import ServeConfig, read_config
     from equipoise.serving.monitors.books import book_name, open_books
     from equipoise.serving.monitors.watch import Watch
 
+    if log.is_dir() and not is_log(log):
+        fix = "name the folder of a service, or the log/ in it"
+        raise DataError("a decision log", "hold segments", "none", str(log), fix)
     settings = ServeConfig() if config is None else read_config(config)
     state = log if (log / "log").is_dir() else log.parent
     if "policy" not in settings.model_fields_set:

@@ -78,6 +78,13 @@ def test_errors_have_the_codes_of_the_protocol(flags, flag, context, code):
     assert (details.value, details.error_code) == ("none", code)
 
 
+def test_an_amount_that_is_none_decides_nothing(http):
+    context = {"targetingKey": "nobody has asked for me"}
+    said = http.post("/ofrep/v1/evaluate/flags/shop.amount", json={"context": context})
+    assert (said.status_code, said.json()["errorCode"]) == (404, "FLAG_NOT_FOUND")
+    assert http.get("/units/nobody%20has%20asked%20for%20me").json()["decisions"] == []
+
+
 def test_all_flags_by_one_decision(http):
     found = ask(http, "/ofrep/v1/evaluate/flags", {"context": {"targetingKey": "0000003"}})
     assert [flag["key"] for flag in found["flags"]] == ["shop", "shop.decision"]

@@ -69,6 +69,15 @@ def test_a_wrong_entry_is_told_without_being_shown(entry, words):
     assert SECRET not in str(refused.value)
 
 
+def test_a_file_of_tokens_that_is_empty_lets_nobody_in(tmp_path):
+    """As of a secret that was not there yet: the service was open then, without a word."""
+    file = tmp_path / "tokens"
+    for text in ("", "\n# none yet\n"):
+        file.write_text(text)
+        with pytest.raises(InputError, match="must name a file with an entry; got an empty one"):
+            read_tokens({"EQUIPOISE_TOKENS_FILE": str(file)})
+
+
 def test_no_tokens_no_other_machine():
     must_be_safe("127.0.0.1", Tokens())
     must_be_safe("0.0.0.0", Tokens([token_of(f"{HASH} read")]))

@@ -259,6 +259,12 @@ def test_without_rewards_all_but_a_value_is_told(tmp_path):
     assert 0 < compared.effective < 1
     with pytest.raises(InputError, match="must hold decisions to compare; got 40 of a snapshot"):
         compare_policies(tmp_path / "log", {}.get, dearer)
+    shown = {"sales": RewardWindow(exposure="required")}
+    unseen = compare_policies(
+        tmp_path / "log", {live.id: live}.get, dearer, rewards=shown, now=LATER
+    )
+    assert (unseen.decisions, unseen.judged, unseen.mix) == (40, 0, compared.mix)
+    assert "were not shown" in unseen.missing
 
 
 def test_what_the_log_could_not_have_shown_carries_no_weight():

@@ -57,7 +57,7 @@ EVALUATIONS = (
 
 def add_evaluations(app: FastAPI, worker: Worker, decide: Decide) -> None:
     """Add these routes."""
-    flags = Flags(decide)
+    flags = Flags(decide, lambda: worker.engine.now.live.amounts[0] is not None)
 
     @app.post(FLAG)
     async def one(key: str, request: Request) -> Response:

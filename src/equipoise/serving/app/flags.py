@@ -100,16 +100,20 @@ class Flags:
     ----------
     decide : callable
         Decides for one unit.
+    in_money : callable
+        Whether the candidates are amounts of money.
     """
 
-    def __init__(self, decide: Decide) -> None:
-        self.decide = decide
+    def __init__(self, decide: Decide, in_money: Callable[[], bool]) -> None:
+        self.decide, self.in_money = decide, in_money
         self._body = Body(EvaluationRequest)
 
     async def one(self, key: str, policy: str, body: bytes) -> tuple[Any, int]:
         """One flag: an `Evaluation`, or an `EvaluationFailure`, and the status."""
         if key not in names(policy):
             return failure(key, "FLAG_NOT_FOUND", f"the flags are {', '.join(names(policy))}"), 404
+        if key == policy + AMOUNT and not self.in_money():  # nothing is decided for nobody
+            return failure(key, "FLAG_NOT_FOUND", "the candidates are no amounts of money"), 404
         try:
             request = request_of(self._body(body))
         except EquipoiseError as error:
@@ -118,8 +122,6 @@ class Flags:
             answer = await self.decide(request)
         except EquipoiseError as error:
             return failure(key, "INVALID_CONTEXT", str(error)), _status(error)
-        if key.endswith(AMOUNT) and answer.amount is None:
-            return failure(key, "FLAG_NOT_FOUND", "the candidates are no amounts of money"), 404
         return evaluation(key, policy, answer), 200
 
     async def all(self, policy: str, body: bytes) -> tuple[Any, int]:
@@ -132,9 +134,7 @@ class Flags:
             answer = await self.decide(request)
         except EquipoiseError as error:
             return failure("", "INVALID_CONTEXT", str(error)), _status(error)
-        keys = [
-            key for key in names(policy) if answer.amount is not None or not key.endswith(AMOUNT)
-        ]
+        keys = [key for key in names(policy) if key != policy + AMOUNT or self.in_money()]
         return BulkEvaluation([evaluation(key, policy, answer) for key in keys]), 200
 
 

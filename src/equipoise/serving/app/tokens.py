@@ -227,7 +227,11 @@ def read_tokens(environment: Mapping[str, str] | None = None) -> Tokens:
         except (OSError, UnicodeDecodeError) as error:
             fix = "name a file that this user may read"
             raise InputError(FILE_VARIABLE, "be a file", type(error).__name__, path, fix) from error
-        named += [(line.split("#")[0], f"line {i} of {path}") for i, line in enumerate(lines, 1)]
+        own = [(line.split("#")[0], f"line {i} of {path}") for i, line in enumerate(lines, 1)]
+        if not any(entry.strip() for entry, _ in own):
+            fix = f"write one, or leave out {FILE_VARIABLE}: without tokens anybody here may ask"
+            raise InputError(FILE_VARIABLE, "name a file with an entry", "an empty one", path, fix)
+        named += own
     return Tokens(token_of(entry, where) for entry, where in named if entry.strip())
 
 

@@ -36,14 +36,17 @@ from equipoise.serving.log.joining import Counts, joined
 from equipoise.serving.log.reader import log_folder
 from equipoise.serving.log.segments import decode
 from equipoise.serving.records import REQUEST, DecisionRecord
-from equipoise.serving.replay.again import Again, Load
+from equipoise.serving.replay.again import GONE, Again, Load
 
 LEAST = 0.2  # of the rows, effective, below which no value is told
 ALL_BUT_CERTAIN = np.nextafter(1.0, 0.0)  # a chance of 1 would close control to its row
 METHODS = {"ips": ips, "snips": snips, "dr": dr}
 ALWAYS = 2**63  # after every window
 NO_REWARDS = "the log holds no rewards: send them to /reward, or name the metrics by --config"
-ALL_OPEN = "the windows of all rewards are still open: wait for their ends, or give shorter ones"
+ALL_OPEN = (
+    "the windows of all decisions are still open, or those that are over were not shown: wait for"
+    " their ends, or give shorter ones"
+)
 ONE_CELL = "all decisions that could be judged gave the same: nothing to hold it against"
 TOO_LITTLE = (
     f"the log says too little of it ({LEAST:.0%} of the decisions are needed, effectively):"
@@ -76,7 +79,8 @@ class PolicyComparison:
     unsupported : int
         Decisions where the log could not have shown what the new policy gives.
     judged : int
-        Decisions whose windows have ended: those that a value is of.
+        Decisions whose windows have ended, and that were shown, where rewards ask for that: those
+        that a value is of.
     effective : float
         The effective sample, as a share of the judged decisions; of all, where none is judged.
     told : bool
@@ -210,7 +214,8 @@ def compare_policies(
     outcomes: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as room:
         contents, spill = spilt([place], Path(room))
-        how = replace(joining_of(contents, rewards or {}, window, None, until), until=ALWAYS)
+        how = joining_of(contents, rewards or {}, window, None, until)
+        must_be_shown, how = how.shown, replace(how, until=ALWAYS, shown=False)
         named = [cell for context in contents.contexts for cell in context.cells]
         policy = new.scorer.rule.policy
         other = _New(new, tuple(dict.fromkeys([policy.control, *policy.candidates, *named])))
@@ -226,13 +231,18 @@ def compare_policies(
             columns = joined(pairs, how, counts, {})
             keep = list(_compared(columns.get("decision", []), records, other, rows, counts))
             units += [columns["unit"][at] for at in keep]
-            ended += [columns["time"][at] * 1000 + how.window <= until for at in keep]
+            ended += [
+                columns["time"][at] * 1000 + how.window <= until
+                and (columns["shown"][at] or not must_be_shown)
+                for at in keep
+            ]
             for metric in how.metrics:
                 values = columns.get(f"y {metric.name}", [])
                 outcomes.setdefault(metric.name, []).extend(values[at] for at in keep)
     if not rows:
         told = ", ".join(f"{n:,} {why}" for why, n in counts.left_out.items() if n)
         fix = "name the state folder whose snapshots made them by --policy"
+        fix = fix if counts.left_out[GONE] else ""
         raise InputError("a decision log", "hold decisions to compare", told or "none", fix=fix)
     done = np.array(ended) & bool(outcomes)
     return _comparison(rows, units, outcomes, done, other.cells, +counts.left_out)
