@@ -26,7 +26,7 @@ from equipoise.allocation.parts import Asking, UnitPart
 from equipoise.allocation.solve import DUAL_SHARE, SPLIT, Allocation, optimality_gap, status_of
 from equipoise.allocation.solver.bundle import Cuts
 from equipoise.allocation.solver.infeasible import beyond_prices, conflict
-from equipoise.allocation.solver.minimum import Scale, minimum_of
+from equipoise.allocation.solver.minimum import Scale, method_of, minimum_of, widened
 from equipoise.allocation.solver.problem import Choice
 from equipoise.allocation.solver.repair import repair_on
 from equipoise.allocation.solver.stages import MOST, Stage, refine
@@ -50,8 +50,9 @@ from equipoise.scale.unit_worker import Asked, NearUnits, UnitWorker, problem_of
 
 ROUGH = 1e-5  # relative tolerance on them
 FIRST, RAISES = 1e-9, 24  # scaled steps by which prices are raised to hold, as of `tighten`
-TIGHTENINGS, SLOWER, TOLERANCE = 25, 0.3, 1e-7
+TIGHTENINGS, ENOUGH, SLOWER, TOLERANCE = 25, 5, 0.3, 1e-8
 LOOSE = 1e-4  # a gap above which equal units are told apart by draws, once
+FEW_ROWS = 20  # up to which full passes alone find prices
 
 
 @shown
@@ -209,7 +210,7 @@ def solve_partitions(
         answer = _whole if len(parts) == 1 else _gathered if len(units) <= MOST else _solve
         found = answer(units, tol, warm or {})
         if hold and len(units.rows):
-            found = replace(found, scored=_holding(units, found.scored))
+            found = replace(found, scored=_holding(units, found))
         delivered = units.finish(found.asked, found.own, found.scored, deliver)
         rows = units.rows
         gap = optimality_gap(found.bound, found.value, units.free)
@@ -311,7 +312,7 @@ def _prices(units: Partitions, tol: float, start: Floats | None) -> tuple[FullPa
     """The full pass at the dual's prices, and the bound."""
     rows, least = units.rows, _least(units)
     scale = Scale(units.free if units.free > 0 else 1.0, units.potential)
-    method = "bisect" if len(rows) == 1 else "level"
+    method = method_of(len(rows))
     if start is None:
         few, rate = units.sample()
         part = Scale(scale.worth * rate, scale.potential * rate)
@@ -341,24 +342,65 @@ def _prices(units: Partitions, tol: float, start: Floats | None) -> tuple[FullPa
     return full, bound
 
 
-def _holding(units: Partitions, prices: Floats) -> Floats:
-    """Prices near these whose choice exceeds no row, as of `tighten`; an error where none such are
-    found.
+def _holding(units: Partitions, found: _Found) -> Floats:
+    """Prices whose choice exceeds no row: those found, raised; or, where that costs much, as it
+    does where many units are tied, the dual's to more digits, and with tighter bounds; the best of
+    them, or an error where none hold.
     """
     units.penalty = 0.0
-    higher = _raised(units, prices)
-    if higher is not None:
-        return higher
-    bounds, tight, now = units.rows.bounds, np.zeros(len(prices)), prices
+    best, now = _Held(units, found), found.scored
+    if best.look(now) and best.prices is not None:
+        return best.prices
+    now = _by_full_passes(units, now)
+    bounds, tight = units.rows.bounds, np.zeros(len(now))
     for step in range(TIGHTENINGS):
+        if best.look(now) or (step > ENOUGH and best.prices is not None):
+            break
         over = np.maximum(units.measure(Asked(now), units.nobody())[1] - bounds, 0.0)
         if not over.any():
-            return now
+            break
         tight = tight + (1 + SLOWER * step) * over
         units.bound(bounds - tight)
-        now = _prices(units, TOLERANCE, now)[0].asked.prices
+        now = _by_full_passes(units, now)
         units.bound(bounds)
-    raise beyond_prices(units.rows, units.measure(Asked(prices), units.nobody())[1])
+    if best.prices is None:
+        raise beyond_prices(units.rows, units.measure(Asked(found.scored), units.nobody())[1])
+    return best.prices
+
+
+class _Held:
+    """The best prices yet whose choice exceeds no row."""
+
+    def __init__(self, units: Partitions, found: _Found) -> None:
+        self.units, self.value = units, -np.inf
+        self.prices: Floats | None = None
+        self.enough = found.bound - LOOSE * abs(found.bound)
+
+    def look(self, prices: Floats) -> bool:
+        """Whether they are good enough, now that these, raised, were tried too."""
+        higher = _raised(self.units, prices)
+        if higher is not None:
+            value = self.units.measure(Asked(higher), self.units.nobody())[0]
+            if value > self.value:
+                self.prices, self.value = higher, value
+        return self.value >= self.enough
+
+
+def _by_full_passes(units: Partitions, prices: Floats) -> Floats:
+    """The dual's prices near these to the digits that part equal units, which stages do not find
+    where more are tied than come to the driver.
+    """
+    m = len(prices)
+    if m > FEW_ROWS:
+        return _prices(units, TOLERANCE, prices)[0].asked.prices
+    scale = Scale(units.free if units.free > 0 else 1.0, units.potential)
+
+    def height(y: Floats) -> tuple[float, Floats]:
+        full = units.choose(scale.prices(y))
+        return full.height / scale.worth, (units.rows.bounds - full.usage) / scale.potential
+
+    y = np.maximum(scale.scaled(prices), 0.0)
+    return scale.prices(widened(height, y, Cuts(), TOLERANCE, method_of(m)).y)
 
 
 def _raised(units: Partitions, prices: Floats) -> Floats | None:

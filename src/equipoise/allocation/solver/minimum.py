@@ -69,7 +69,7 @@ def minimum_of(
     separation = separate(problem.rows.support)
     if separation is None:
         function = scale.function(problem, worth, usage)
-        return _widen(function, start, cuts, tol, method, least)
+        return widened(function, start, cuts, tol, method, least)
     unit = scale.prices(np.ones(len(start)))
     own, other = separation.own, separation.other
     most = (np.full(len(start), WIDEST) if limit is None else limit) * unit
@@ -83,7 +83,7 @@ def minimum_of(
         return (h + worth) / scale.worth, slope / scale.potential[other]
 
     if len(other):
-        minimum = _widen(height, start[other], Cuts(), tol, "level", least)
+        minimum = widened(height, start[other], Cuts(), tol, "level", least)
     else:
         h, _ = height(start[other])
         minimum = Minimum(start[other], h, h, 1)
@@ -93,7 +93,16 @@ def minimum_of(
     return Minimum(y, h, min(minimum.low, h), reduced.passes)
 
 
-def _widen(
+def method_of(rows: int) -> str:
+    """How a minimum over the prices of so many rows is found.
+
+    >>> method_of(1), method_of(2)
+    ('bisect', 'level')
+    """
+    return "bisect" if rows == 1 else "level"
+
+
+def widened(
     function: Function, start: Floats, cuts: Cuts, tol: float, method: str, least: float = -np.inf
 ) -> Minimum:
     """Minimise over a box that grows while the best point lies on its side."""
