@@ -43,7 +43,7 @@ from equipoise.pipeline.bounded.kept import ARRAYS, Kept, added, digest_of, keep
 from equipoise.pipeline.bounded.learning_error import learning_error
 from equipoise.pipeline.bounded.open_arms import open_to
 from equipoise.pipeline.bounded.population import Crowd
-from equipoise.pipeline.bounded.pricing import UNITS, priced
+from equipoise.pipeline.bounded.pricing import ORDERED, UNITS, ordered, priced
 from equipoise.pipeline.bounded.propensity import Propensities
 from equipoise.pipeline.bounded.rankings import bins_of
 from equipoise.pipeline.bounded.sample import (
@@ -255,7 +255,8 @@ def with_prices(learnt: Learnt, kept: Kept, scored: str, count: int) -> tuple[Le
     """What ships with the prices of all rows outside the sample, the demands with these, and what
     no choice of these rows is worth more than; as it is, and None, where nothing is priced.
     """
-    units = [kept.table_file(scored, i, UNITS) for i in range(count)]
+    said = [kept.table_file(scored, i, UNITS) for i in range(count)]
+    units = ordered(kept, said, scored.replace(SCORED, ORDERED), PARTITION)
     task = learnt.study.task
     rule, found = priced(
         learnt.scorer.policy, task.constraints, units, kept.executor, kept.progress
@@ -344,15 +345,14 @@ def parts_of(
     sample's rows, and of those of them that were learnt from.
     """
     study, solved = learnt.study, learnt.solved
-    parts = []
+    sample, place, parts = np.sort(sample), np.argsort(counted), []
     for part in partitions:
         ends = [part.start or 0, (part.start or 0) + (part.rows or 0)]
         first, last = np.searchsorted(sample, ends)
-        low, high = np.searchsorted(counted, ends)
-        rows = np.arange(low, high)
+        rows = place[slice(*np.searchsorted(counted, ends, sorter=place))]
         mine = Mine(
             sample[first:last],
-            counted[low:high],
+            counted[rows],
             study.effects.take(rows),
             study.task.expected[rows],
             solved.choice[rows],

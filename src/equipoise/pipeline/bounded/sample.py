@@ -106,7 +106,8 @@ def _kind(column: pa.ChunkedArray) -> int:
 class Sample:
     """The sample of a log.
 
-    table : its rows, n.   rows : (n,) their numbers in the log.   total : the rows of the log.
+    table : its rows, n, in the order of the hash of what names them, so that no sum over them hangs
+    on how they lay in files.   rows : (n,) their numbers in the log.   total : the rows of the log.
     share : of the units.   kinds : of outcomes that nobody named.   names : files of the hashes of
     what names every row.   heads : rows of the groups that were asked for.
     """
@@ -210,10 +211,11 @@ def read_sample(
         got = f"{size:,} of {total:,} rows, in whole units"
         raise DataError("the sample to learn from", must, got, fix=fix)
     places = range(len(partitions))
-    tables = [kept.table(STAGE, place, ROWS) for place in places]
+    table = pa.concat_tables([kept.table(STAGE, place, ROWS) for place in places])
+    order = np.argsort(name_words(table, asked.roles), kind="stable")
     return Sample(
-        pa.concat_tables(tables),
-        np.concatenate([rows[place] for place in places]),
+        table.take(pa.array(order)),
+        np.concatenate([rows[place] for place in places])[order],
         total,
         asked.share,
         {name: ORDER[kind] for name, kind in zip(asked.unsaid, kinds, strict=True)},

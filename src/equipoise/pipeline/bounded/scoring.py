@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from equipoise.allocation.hashing import Words
 from equipoise.allocation.parts import PartBuilder
 from equipoise.artifacts.policy import Scorer
 from equipoise.core.arrays import Bools, Floats, Ints
@@ -21,6 +22,7 @@ from equipoise.core.columns import free_name, plain_table
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.pipeline.bounded.kept import ARRAYS, Answer, read_arrays
+from equipoise.pipeline.bounded.keys import name_words
 from equipoise.pipeline.bounded.population import Crowd
 from equipoise.pipeline.bounded.pricing import UNITS, units_priced, units_table
 from equipoise.pipeline.bounded.sample import Asked
@@ -90,19 +92,21 @@ class Scoring:
         prices.
         """
         part, mine = self.part
-        units = PartBuilder()
+        units, keys = PartBuilder(), list[Words]()
         tables, start = list[pa.Table](), part.start or 0
         counting, weights = list[Bools](), list[Floats]()
         for batch in part.batches(self.scored.asked.columns):
-            rows = self.scored.log.more(plain_table(pa.Table.from_batches([batch])), start)
+            table = plain_table(pa.Table.from_batches([batch]))
+            rows = self.scored.log.more(table, start)
             given = self.scored.scorer.decided(rows.table, start)
             tables.append(_effects(rows, given.effects, mine, start))
             weights.append(self.scored.crowd.weight(rows))
             others = mine.others(start, len(rows)) & (weights[-1] > 0)
             units.add(units_priced(self.scored.scorer.policy, given, np.flatnonzero(others)))
+            keys.append(name_words(table, self.scored.asked.roles)[others])
             counting.append(mine.with_others(others, start))
             start += len(rows)
-        priced = units_table(units.build())
+        priced = units_table(units.build(), np.concatenate(keys))
         said = {COUNTING: np.concatenate(counting), WEIGHT: np.concatenate(weights)}
         said = {} if self.scored.crowd.rule is None else said
         return Answer(said, {EFFECTS: pa.concat_tables(tables), UNITS: priced})
