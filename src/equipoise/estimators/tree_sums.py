@@ -17,6 +17,7 @@ import numpy as np
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.kernels import njit
+from equipoise.learners.tree_rows import ALL, add_leaves, clear_bits, sorted_nodes
 from equipoise.learners.tree_scoring import Forest, Trees, leaf_of_row
 
 
@@ -53,39 +54,69 @@ class TreeSums:
 
 
 @njit(cache=True, nogil=True)
-def _answer_row(  # type: ignore[no-untyped-def]
+def _filled(x, usual):  # type: ignore[no-untyped-def]
+    """A row (d,) with what is usual in place of what is missing, where there is such a thing."""
+    row = np.empty(len(x))
+    for j in range(len(x)):
+        row[j] = usual[j] if np.isnan(x[j]) and np.isfinite(usual[j]) else x[j]
+    return row
+
+
+@njit(cache=True, nogil=True)
+def _answer_by_bits(  # type: ignore[no-untyped-def]
+    x, codes, usual, feature_of, threshold, tree, mask, missing_right, tree_of, leaf,
+    start, place, times, scale, units, effects, baseline,
+):  # fmt: skip
+    """`_combine` of the ensembles' answers, by `sorted_nodes`."""
+    of_x, row = np.full(len(leaf), ALL), _filled(x, usual)
+    clear_bits(row, 0, feature_of, threshold, tree, mask, missing_right, of_x)
+    each = np.empty((len(codes), len(tree_of) - 1))
+    for c in range(len(codes)):
+        bits = of_x.copy()
+        clear_bits(codes[c], len(x), feature_of, threshold, tree, mask, missing_right, bits)
+        add_leaves(bits, tree_of, leaf, each[c])
+    _combine(each, start, place, times, scale, units, effects, baseline)
+
+
+@njit(cache=True, nogil=True)
+def _answer_by_walk(  # type: ignore[no-untyped-def]
     x, codes, usual, tree_of, node_of, leaf_of, nodes, threshold, leaf, first, words,
     start, place, times, scale, units, effects, baseline,
 ):  # fmt: skip
-    """effects (k, m) and baseline (m,) of one row x (d,), in the metrics' units.
-
-    start (2 outputs + 1,) parts place and times, (terms,): of each output the terms before and
-    after the division; scale (outputs, 2) has divisor and shift.  units (4, m): unit, centre and
-    bounds of each metric.
-    """
-    d, m, cases = len(x), len(baseline), len(codes)
-    both = np.empty((cases, d + codes.shape[1]))
-    for c in range(cases):
-        for j in range(d):
-            both[c, j] = usual[j] if np.isnan(x[j]) and np.isfinite(usual[j]) else x[j]
-        for j in range(codes.shape[1]):
-            both[c, d + j] = codes[c, j]
-    each = np.zeros((len(tree_of) - 1) * cases)
-    for e in range(len(tree_of) - 1):
-        for c in range(cases):
+    """`_combine` of the ensembles' answers, node by node: trees of any size and kind."""
+    d, row = len(x), _filled(x, usual)
+    both = np.empty((len(codes), d + codes.shape[1]))
+    each = np.zeros((len(codes), len(tree_of) - 1))
+    for c in range(len(codes)):
+        both[c, :d], both[c, d:] = row, codes[c]
+        for e in range(len(tree_of) - 1):
             total = 0.0
             for tree in range(tree_of[e], tree_of[e + 1]):
                 total += leaf_of_row(
                     both, c, tree, node_of, leaf_of, nodes, threshold, leaf, first, words
                 )
-            each[e * cases + c] = total
+            each[c, e] = total
+    _combine(each, start, place, times, scale, units, effects, baseline)
+
+
+@njit(cache=True, nogil=True)
+def _combine(each, start, place, times, scale, units, effects, baseline):  # type: ignore[no-untyped-def]
+    """effects (k, m) and baseline (m,) of one row, in the metrics' units, from what each ensemble
+    answers under each row of codes, (codes, ensembles).
+
+    start (2 outputs + 1,) parts place, (terms, 2), and times, (terms,): of each output the terms
+    before and after the division; scale (outputs, 2) has divisor and shift.  units (4, m): unit,
+    centre and bounds of each metric.
+    """
+    m = len(baseline)
     for o in range(len(scale)):
-        total = times[start[2 * o]] * each[place[start[2 * o]]]
+        t = start[2 * o]
+        total = times[t] * each[place[t, 0], place[t, 1]]
         for t in range(start[2 * o] + 1, start[2 * o + 1]):
-            total += times[t] * each[place[t]]
+            total += times[t] * each[place[t, 0], place[t, 1]]
         total /= scale[o, 0]
         for t in range(start[2 * o + 1], start[2 * o + 2]):
-            total += times[t] * each[place[t]]
+            total += times[t] * each[place[t, 0], place[t, 1]]
         total += scale[o, 1]
         if o < m:
             baseline[o] = total
@@ -118,11 +149,14 @@ class RowAnswers:
         asked = {(id(term.trees), id(term.columns)): term for term in terms}
         places = {key: e for e, key in enumerate(asked)}
         codes = np.zeros((1, 0)) if sums.codes is None else np.asarray(sums.codes, np.float64)
-        forest = Forest([t.trees for t in asked.values()], [t.columns for t in asked.values()])
-        place = [places[id(t.trees), id(t.columns)] * len(codes) + t.code for t in terms]
+        models, columns = [t.trees for t in asked.values()], [t.columns for t in asked.values()]
+        forest = Forest(models, columns)
+        place = [(t.code, places[id(t.trees), id(t.columns)]) for t in terms]
         d, usual = len(estimator._encoded_names), estimator.usual_
         if forest.width > d + codes.shape[1]:
             raise InputError("X", f"have at least {forest.width} features", d)
+        nodes = sorted_nodes(models, columns, d + codes.shape[1])
+        self._kernel = _answer_by_walk if nodes is None else _answer_by_bits
         units, bounds = estimator.outcome_units, estimator.outcome_bounds_
         m = len(units.unit)
         ends = units.standard(np.array([[-np.inf] * m, [np.inf] * m]) if bounds is None else bounds)
@@ -130,7 +164,7 @@ class RowAnswers:
         self._parts: tuple[Any, ...] = (
             codes,
             np.full(d, np.nan) if usual is None or usual.shape != (d,) else usual,
-            *forest.arrays,
+            *(forest.arrays if nodes is None else nodes),
             np.concatenate([[0], np.cumsum(list(map(len, parts)))]).astype(np.int64),
             np.array(place, np.int64),
             np.array([term.times for term in terms], np.float64),
@@ -141,7 +175,7 @@ class RowAnswers:
     def of_row(self, x: Floats) -> tuple[Floats, Floats]:
         """Effects (k, m) and levels under control (m,) in the metrics' units.   x: (d,)."""
         effects, baseline = np.empty(self.shape), np.empty(self.shape[1])
-        _answer_row(x, *self._parts, effects, baseline)
+        self._kernel(x, *self._parts, effects, baseline)
         return effects, baseline
 
 
