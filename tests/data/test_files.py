@@ -106,7 +106,8 @@ BAD = {
     ),
     "a row too short": ("log.csv", b"a,b\n1,2\n3\n6,7\n", "got 1, '3' at .*row 3"),
     "a broken row of other bytes": ("log.csv", b"a,b\n1,2\n3,\xe9\x99,5\n", "got 3, .*row 3"),
-    "an open quote": ("log.csv", b'a,b\n1,"open\n2,3\n', "close every quote"),
+    "an open quote": ("log.csv", b'a,b\n1,"open\n2,3\n', "quote must close .*line 3"),
+    "a quote closed a row later": ("log.csv", b'a,b\n1,"open\n2,"x"\n3,"y"\n', "close .*line 3"),
     "no bytes": ("log.csv", b"", "0 bytes"),
     "blank lines": ("log.csv", b"\n\n", "whole CSV"),
     "a column twice": ("log.csv", b"a,a\n1,2\n", "column 'a' must occur once"),
@@ -128,6 +129,27 @@ def test_a_bad_file_is_explained(write, case):
     file = write(name, data)
     with pytest.raises(DataError, match=words):
         read_table(file)
+
+
+def test_no_quote_swallows_rows_of_batches_or_of_columns_that_nobody_reads(write):
+    file = write("log.csv", b'a,b\n1,"open\n2,"x"\n3,"y"\n')
+    for read in (lambda: list(read_batches(file)), lambda: read_table(file, ["a"])):
+        with pytest.raises(DataError, match="a quote must close where its field ends.*line 3"):
+            read()
+    file = write("good.csv", b'a,b\n1,"two\nlines"\n\n2,5" wide\n')
+    assert read_table(file).to_pydict() == {"a": [1, 2], "b": ["two\nlines", '5" wide']}
+
+
+def test_pages_are_held_against_their_checksums(tmp_path, write):
+    rows = pa.table({"a": np.arange(10_000) * 0.5})
+    plain = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    pq.write_table(rows, tmp_path / "whole.parquet", **plain)
+    data = bytearray((tmp_path / "whole.parquet").read_bytes())
+    data[40_000] ^= 1
+    file = write("changed.parquet", bytes(data))
+    for read in (read_table, lambda path: list(read_batches(path))):
+        with pytest.raises(DataError, match="whole Parquet"):
+            read(file)
 
 
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.99])

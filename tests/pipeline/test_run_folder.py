@@ -212,3 +212,13 @@ def test_findings_that_are_none(tmp_path):
     (tmp_path / "metrics.json").write_text("{}")
     with pytest.raises(DataError, match="hold all findings"):
         read_findings(tmp_path)
+
+
+def test_a_run_folder_lies_outside_the_log(tmp_path):
+    (tmp_path / "log").mkdir()
+    (tmp_path / "link").symlink_to("log")
+    for log in (tmp_path / "log", [tmp_path / "more", tmp_path / "link"]):
+        with pytest.raises(InputError, match="lie outside the folder of the log"):
+            run_folder.check_outside(tmp_path / "log" / "deep" / "out", log)
+    run_folder.check_outside(tmp_path / "log2", tmp_path / "log")
+    run_folder.check_outside(tmp_path / "out", "s3://shop/log")

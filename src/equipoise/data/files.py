@@ -18,6 +18,7 @@ from equipoise.core.errors import DataError
 from equipoise.core.suggest import among
 from equipoise.data.stores import FIX, PARQUET, Place, Stored, readable
 from equipoise.data.text_files import (
+    check_quotes,
     check_text,
     header,
     in_short,
@@ -79,6 +80,7 @@ def read_table(
             return completed(_kept(parquet.read(columns=own), file), file, wanted, types)
         table = whole_text(file, own, types)
     check_text(file, table)
+    check_quotes(file, table.num_rows)
     return completed(table, file, wanted, types)
 
 
@@ -192,9 +194,12 @@ def read_batches(
                 yield completed(_kept(batch, file, row), file, wanted, types)
                 row += batch.num_rows
             return
+        rows = 0
         for block in text_blocks(file, own, types):
+            rows += block.num_rows
             for start in range(0, block.num_rows, batch_size):
                 yield completed(block.slice(start, batch_size), file, wanted, types)
+        check_quotes(file, rows)
 
 
 def column_names(path: Place) -> list[str]:

@@ -21,11 +21,12 @@ from equipoise.artifacts.explorer import EXPLORER
 from equipoise.artifacts.kinds import read_artifact
 from equipoise.core.errors import PlanError
 from equipoise.core.parallel import worked_by
+from equipoise.core.places import expanded
 from equipoise.core.progress import Progress, silent
 from equipoise.core.registry import Registry
 from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.job import Job, Outputs, RunFindings
-from equipoise.pipeline.plan.log import at_version
+from equipoise.pipeline.plan.log import at_version, places
 from equipoise.pipeline.plan.read import make_plan, read_plan
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.report.upgrade import upgrade
@@ -118,8 +119,10 @@ def _run(
             findings = job.run(checked, place, progress, command, **shared)
             outputs = outputs_of(place)
         return RunFindings(findings, job.values(findings), job.render, lambda: outputs)
-    place = Path(out)
+    place = expanded(out)
     files.check_out(place)
+    if checked.log is not None and checked.log.path is not None:
+        files.check_outside(place, places(checked))
     findings = job.run(checked, place, progress, command, **shared)
     return RunFindings(findings, job.values(findings), job.render, partial(outputs_of, place))
 

@@ -72,6 +72,17 @@ def check_out(out: Path) -> None:
         )
 
 
+def check_outside(out: Path, log: Any) -> None:
+    """Refuse a place in a folder of the log, which the next run would read as rows.   log: where it
+    lies, one place or a list.
+    """
+    for one in log if isinstance(log, list) else [log]:
+        folder = Path(one).resolve()
+        if folder.is_dir() and out.resolve().is_relative_to(folder):
+            must, fix = "lie outside the folder of the log", "choose another place with --out"
+            raise InputError("the run folder", must, f"a place in {one}", str(out), fix)
+
+
 def _is_run(out: Path) -> bool:
     """Whether a folder holds what a run of ours writes, and nothing else: names alone do not tell,
     as other programs write a metrics.json too.

@@ -56,7 +56,8 @@ class Shards:
         """Itself, with the parts of an earlier run of the same job."""
         file = self.folder / JOB
         ours = any((self.folder / name).is_file() for name in (JOB, LOCK))
-        if self.folder.exists() and not ours and any(self.folder.iterdir()):
+        free = not self.folder.exists() or (self.folder.is_dir() and not any(self.folder.iterdir()))
+        if not ours and not free:
             got, where = "other files", str(self.folder)
             raise InputError("the place of unfinished parts", "be free", got, where, FIX)
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -381,6 +381,12 @@ def test_a_second_run_for_the_same_place_is_refused(ran, tmp_path):
             pass
         assert kept.folder.is_dir()
     assert not list(tmp_path.iterdir())
+    (tmp_path / "out.parts").touch()
+    with (
+        pytest.raises(InputError, match="the folder of parts must be free"),
+        keeping(tmp_path / "out", "a" * 16, executor, silent),
+    ):
+        pass
 
 
 def test_a_file_that_is_written_anew_meanwhile_is_told(table, tmp_path, monkeypatch):

@@ -131,7 +131,8 @@ def keeping(out: Path, key: str, executor: Executor, progress: Progress) -> Iter
     """
     folder = out.with_name(f"{out.name}.parts")
     mark = folder / MARK
-    if folder.exists() and not mark.is_file() and any(folder.iterdir()):
+    free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not free and not mark.is_file():
         fix = "choose another place with --out, or move it away"
         must, got = "be free, or hold work of a run that was broken off", "other files"
         raise InputError("the folder of parts", must, got, str(folder), fix)
