@@ -48,6 +48,20 @@ def test_it_assigns_as_the_policy_does_on_the_other_side_too(shipped):
     assert list(there(iter([]))) == []
 
 
+def test_tables_are_taken_and_what_is_none_of_arrow_is_refused(shipped):
+    want, scorer = shipped.scorer.assign(shipped.table), BatchScorer(shipped.folder)
+    wide = shipped.table.set_column(0, "user", shipped.table["user"].cast(pa.int32()))
+    assert wide.column_names == shipped.table.column_names
+    half = len(want) // 2
+    for units in (shipped.table, [shipped.table.slice(0, half), wide.slice(half)]):
+        for door in (scorer, lambda units: score_batches(shipped.folder, units)):
+            assert pa.Table.from_batches(door(units)).equals(want)
+    frame = shipped.table.to_pandas()
+    for units in (frame, [frame], [shipped.table.to_pydict()]):
+        with pytest.raises(InputError, match="units must come as Arrow record batches; got"):
+            list(scorer(units))
+
+
 def test_a_repeated_id_is_refused_within_one_stream(shipped):
     scorer = BatchScorer(shipped.folder)
     assert len(list(scorer(shipped.table.to_batches()))) == 1

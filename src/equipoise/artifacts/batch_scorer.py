@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from equipoise.artifacts.kinds import Artifact, read_artifact
-from equipoise.core.errors import SnapshotError
+from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.places import expanded
 from equipoise.core.snapshot import read_manifest
 
@@ -32,7 +32,7 @@ def score_batches(
     ----------
     policy : path
         The snapshot folder of anything that assigns units: the ``policy`` folder of a run.
-    batches : iterable of pyarrow.RecordBatch
+    batches : iterable of pyarrow.RecordBatch or Table, or a Table
         Units, with the columns that the policy needs; others are not read.  Empty batches are left
         out.
 
@@ -47,7 +47,8 @@ def score_batches(
     SnapshotError
         Where the folder is no snapshot, or a byte of it was changed.
     InputError
-        Where a column is missing or of another type, or an id is missing or occurs twice.
+        Where a column is missing or of another type, an id is missing or occurs twice, or units
+        come as something else.
 
     Warns
     -----
@@ -72,7 +73,19 @@ def score_batches(
     ...     [batch.num_rows for batch in score_batches(f"{folder}/policy", batches)]
     [20, 20, 10]
     """
-    return read_artifact(policy).batches(batches)
+    return read_artifact(policy).batches(record_batches(batches))
+
+
+def record_batches(units: Iterable[Any]) -> Iterator[pa.RecordBatch]:
+    """Units of Arrow as record batches; what is none of Arrow is refused."""
+    for rows in [units] if isinstance(units, pa.Table) else units:
+        if isinstance(rows, pa.Table):
+            yield from rows.to_batches()
+        elif isinstance(rows, pa.RecordBatch):
+            yield rows
+        else:
+            fix = "make them by pyarrow.RecordBatch.from_pandas, or from_pydict"
+            raise InputError("units", "come as Arrow record batches", type(rows).__name__, fix=fix)
 
 
 class BatchScorer:
@@ -140,7 +153,7 @@ class BatchScorer:
         iterator of pyarrow.RecordBatch
             Their assignments, as in `score_batches`.
         """
-        return artifact_of(self.policy, self.id).batches(batches)
+        return artifact_of(self.policy, self.id).batches(record_batches(batches))
 
     def schema(self, units: pa.Schema) -> pa.Schema:
         """Tell the columns of the assignments, which some systems ask for ahead.

@@ -196,7 +196,7 @@ def assign_batches(
     Yields
     ------
     pyarrow.RecordBatch
-        One for each batch.
+        One for each batch, all of the types of the first.
 
     Examples
     --------
@@ -208,6 +208,7 @@ def assign_batches(
     2
     """
     every, id = counts or UnitCounts(reader), reader.id
+    schema: pa.Schema | None = None
     with nullcontext() if id is None else UniqueIds(id, every.start) as ids:
         for batch in batches:
             if batch.num_rows == 0:
@@ -218,6 +219,9 @@ def assign_batches(
                 ids.add(assignment.column(0))  # whatever it is called there
             if counts is None:
                 every.warn()
+            schema = assignment.schema if schema is None else schema
+            if assignment.schema != schema:
+                assignment = assignment.cast(schema)
             yield from assignment.combine_chunks().to_batches()
         if ids is not None:
             ids.check()
