@@ -310,6 +310,17 @@ def test_a_unit_s_history_holds_what_came_of_it(tmp_path: Path):
     assert FolderConsole(tmp_path).unit("nobody").lines == []
 
 
+def test_a_damaged_snapshot_hides_no_other(tmp_path):
+    for id in ("a" * 64, "b" * 64):
+        (tmp_path / "snapshots" / id).mkdir(parents=True)
+    (tmp_path / "snapshots" / ("a" * 64) / "manifest.json").write_text("x")
+    versions = FolderConsole(tmp_path).versions()
+    assert sorted((one.snapshot[0], one.version) for one in versions) == [
+        ("a", "damaged"),
+        ("b", "damaged"),
+    ]
+
+
 def test_what_the_monitors_wrote_is_shown(tmp_path: Path):
     of = {"monitor": "drift", "column": "age", "span": "day", "value": 0.3}
     report = Report(

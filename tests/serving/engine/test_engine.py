@@ -306,6 +306,18 @@ def test_snapshots_that_do_not_go_together_are_refused(world):
     assert world.decide("ann").snapshot == "a" * 64
 
 
+def test_rewards_of_metrics_of_every_snapshot_are_taken(world):
+    answer = world.decide("ann")
+    fewer = with_(metrics=("sales",), weights=(1.0,))
+    others = with_(metrics=("profit",), weights=(1.0,))
+    candidate = ServedSnapshot(id="c" * 64, policy=others, units={})
+    world.engine.swap(ServedSnapshot(id="b" * 64, policy=fewer, units={}), candidate)
+    for name in ("sales", "visits", "profit"):
+        assert world.reward(answer.decision, name) == "joined"
+    with pytest.raises(InputError, match="metrics: profit, sales, visits"):
+        world.reward(answer.decision, "clicks")
+
+
 def test_prices_are_set_in_one_step(world):
     before = world.decide("ann")
     operator.set_prices(world.engine, {"budget": 0.1})

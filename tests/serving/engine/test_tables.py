@@ -6,7 +6,10 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 from equipoise.serving.engine.tables import HOUR, Hours, Table
+from equipoise.serving.errors import LogUnavailable
 
 DECISION = 240  # bytes of one, measured at 16,000 a second
 
@@ -16,6 +19,12 @@ def test_an_hour_of_a_busy_machine_fits(tmp_path):
     assert table.file.info()["map_size"] > 50_000 * 3_600 * DECISION
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 100_000
     table.close()
+
+
+def test_a_damaged_table_is_made_anew_of_the_log(tmp_path):
+    (tmp_path / "data.mdb").write_bytes(b"garbage" * 2000)
+    with pytest.raises(LogUnavailable, match="MDB_INVALID.*remove its folder index"):
+        Table(tmp_path)
 
 
 def deleted(folder: Path) -> list[str]:

@@ -509,8 +509,11 @@ def test_a_file_without_a_header_holds_nothing(tmp_path, torn):
     for number, content in enumerate((b"", raw[:20], bytes(400))):
         (tmp_path / name.replace("000000", f"00000{number}")).write_bytes(content)
     assert list(read_records(tmp_path)) == []
+    lost = tmp_path / name.replace("000000", "000003")
+    lost.write_bytes(bytes(32) + raw[32:])  # a power cut that lost the first page
     DecisionLog(tmp_path, 0).close()
     assert len(segments_of(tmp_path)) == 1
+    assert [path.name for path in tmp_path.glob("*.torn")] == [f"{lost.name}.torn"]
 
 
 def test_damage_elsewhere_is_an_error_with_its_place(tmp_path):

@@ -25,7 +25,7 @@ from equipoise.artifacts.policy import read_scorer, write_scorer
 from equipoise.artifacts.staying import Staying
 from equipoise.artifacts.unit_scorer import UnitScorer
 from equipoise.core.column_types import ColumnType
-from equipoise.core.errors import InputError, SnapshotError
+from equipoise.core.errors import DataError, InputError, SnapshotError
 from equipoise.core.limits import Limit
 from equipoise.core.start import Start
 from equipoise.data import read_log
@@ -467,3 +467,12 @@ def test_a_policy_of_which_nothing_can_be_asked_can_be_published(shipped, tmp_pa
     monkeypatch.setattr(self_test, "drawn_units", lambda scorer: None)
     snapshot = build_snapshot(tmp_path, shipped.folder)
     assert load_snapshot(tmp_path, snapshot).self_test == (0, 0)
+
+
+@pytest.mark.parametrize("text", ["", "hello", "-5", "9" * 40, "\xff"])
+def test_a_seed_that_is_none_is_told(tmp_path, text):
+    (tmp_path / "seed").write_text(text, encoding="latin-1")
+    with pytest.raises(DataError, match="the file 'seed' must hold a number; got another"):
+        State(tmp_path).seed()
+    (tmp_path / "seed").write_text(f"{2**62 - 1}\n")
+    assert State(tmp_path).seed() == 2**62 - 1

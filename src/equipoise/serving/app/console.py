@@ -13,6 +13,7 @@ from equipoise.serving.app.operations import Operation, Operations
 from equipoise.serving.console.data import Change, Money
 from equipoise.serving.console.folder import FolderConsole
 from equipoise.serving.console.router import console_router
+from equipoise.serving.engine.controls import SHARES
 from equipoise.serving.ledger.money import period_of
 from equipoise.serving.snapshots.state import State
 
@@ -36,7 +37,7 @@ def add_console(app: FastAPI, worker: Worker) -> None:
     console = FolderConsole(
         worker.state,
         config.policy,
-        shares={name: getattr(config, name) for name in ("holdout", "share", "explore")},
+        shares=lambda: {name: getattr(worker.config, name) for name in SHARES},
         money=lambda: money_of(worker),
         known=lambda unit: known(worker, unit),
         redis=worker.redis_units,

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from equipoise.core.errors import InputError
+from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.snapshot import read_manifest
 from equipoise.serving.console.data import (
     Alarm,
@@ -62,8 +63,8 @@ class FolderConsole:
         The state folder.
     policy : str, default "policy"
         The name that clients ask for.
-    shares : mapping, optional
-        Of the holdout, the candidate and exploration, as the settings have them.
+    shares : callable, optional
+        () -> those of the holdout, the candidate and exploration, as the settings have them now.
     money : callable, optional
         () -> `Money`, or None.
     watched : callable, optional
@@ -90,7 +91,7 @@ class FolderConsole:
         state: Path | str,
         policy: str = "policy",
         *,
-        shares: dict[str, float] | None = None,
+        shares: Callable[[], dict[str, float]] = dict,
         money: Callable[[], Money | None] = lambda: None,
         watched: Callable[[], Watched | None] | None = None,
         known: Callable[[str], bool | None] = lambda unit: None,
@@ -99,7 +100,7 @@ class FolderConsole:
         note: Callable[[str, str, dict[str, Any]], None] = lambda what, by, about: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._state, self._policy, self._shares = State(Path(state)), policy, shares or {}
+        self._state, self._policy, self._shares = State(Path(state)), policy, shares
         self._money, self._known, self._clock = money, known, clock
         self._watched = watched or self._read_watched
         self._redis, self._operations, self._note = redis, operations, note
@@ -116,7 +117,7 @@ class FolderConsole:
             candidate="" if candidate is None else candidate.snapshot,
             since=0.0 if live is None else live.at,
             killed=control is not None and control.kill,
-            shares={**self._shares, **({} if control is None else control.shares)},
+            shares={**self._shares(), **({} if control is None else control.shares)},
         )
 
     def live(self) -> Live:
@@ -135,18 +136,19 @@ class FolderConsole:
         """The snapshots that are there."""
         channels = Channels(self._state.path)
         on = {"live": channels.live(), "candidate": channels.candidate()}
-        named = {channel.snapshot: name for name, channel in on.items() if channel is not None}
         versions = []
         for id in self._state.ids():
-            folder = self._state.snapshot(id)
-            meta = read_manifest(folder).meta
+            folder, meta = self._state.snapshot(id), dict[str, Any](version="damaged")
+            with suppress(SnapshotError):
+                meta = read_manifest(folder).meta
+            named = (name for name, channel in on.items() if channel and channel.snapshot == id)
             versions.append(
                 Version(
                     snapshot=id,
                     made=folder.stat().st_mtime,
                     units=int(meta.get("units", 0)),
                     version=str(meta.get("version", "")),
-                    channel=named.get(id, ""),
+                    channel=", ".join(named),
                 )
             )
         return versions

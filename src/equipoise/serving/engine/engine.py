@@ -126,6 +126,7 @@ class Engine:
         self._next_look = self._next_flush = 0
         self.soon: Callable[[Callable[[int], None], int], object] = _now
         self._behind = False  # whether what an operator set is not in force yet
+        self._names: set[str] = set()  # of metrics, of all snapshots since the start
         self.now: InForce
         self._set(InForce(live, candidate, shadows, config, shared.controls.now, self._seed), None)
 
@@ -230,9 +231,11 @@ class Engine:
             new.context = context
             new.begun(self.sink.context(context))
         self.now = new
+        for part in new.parts.values():
+            self._names.update(part.metrics, part.weights)
 
     def _metrics(self) -> set[str]:
-        names = {*self.now.live.metrics, *self.now.live.weights, *self.config.rewards}
+        names = {*self._names, *self.config.rewards}
         return names if self.rewards.claimed is None else names | {self.rewards.claimed}
 
     # ---- decide ----

@@ -21,6 +21,7 @@ from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.extra import lmdb
 from equipoise.serving.machine import boot_id
 
+DAMAGED = ("MDB_INVALID", "MDB_CORRUPTED", "MDB_VERSION_MISMATCH", "MDB_PAGE_NOTFOUND")
 HOUR = 3_600_000_000_000  # nanoseconds
 # bytes of address space for one file, which takes as much disk as it holds: a decision takes about
 # 240, and a machine may make 50,000 a second for an hour
@@ -51,6 +52,8 @@ class Table:
         except (lmdb(SERVICE).Error, OSError) as error:
             fix = "free space on its disk, or give the folder to the service"
             got = str(error)
+            if any(name in got for name in DAMAGED):
+                fix = "stop the service and remove its folder index: it is made anew of the log"
             must = "be writable"
             raise LogUnavailable("a table of the service", must, got, str(folder), fix) from error
         self.file.reader_check()

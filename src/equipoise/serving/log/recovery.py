@@ -89,10 +89,15 @@ def recover(folder: Path, slot: int) -> Recovery:
 
 
 def _remove_empty(folder: Path, slot: int, known: set[Path]) -> None:
-    """Take away files whose header was never written."""
+    """Take away files whose header was never written; one with something behind is kept beside."""
     for path in folder.iterdir():
         parts = NAME.fullmatch(path.name)
-        if parts is not None and int(parts[1]) == slot and path not in known:
+        if parts is None or int(parts[1]) != slot or path in known:
+            continue
+        if path.read_bytes()[HEADER.size :].strip(b"\0"):
+            LOGGER.warning("%s: no header, and records behind; kept as %s", path.name, TORN)
+            path.rename(path.with_name(path.name + TORN))
+        else:
             path.unlink()
 
 

@@ -16,7 +16,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from equipoise.core.errors import InputError
+from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import MANIFEST, sync
 
 LIVE, CANDIDATE = "live", "candidate"
@@ -24,6 +24,7 @@ CHANNELS = (LIVE, CANDIDATE)
 NODE, POLICY = "node", "policy"
 ID = re.compile("[0-9a-f]{64}")
 SHOWN = 12  # digits of an id that people read
+DIGITS = 19  # at most, of a number of 62 bits
 
 
 def policy_folder(source: Path) -> Path:
@@ -150,7 +151,18 @@ class State:
             finally:
                 beside.unlink()
             sync(self.path)
-        return int(file.read_text(encoding="ascii"))
+        return _kept(file)
+
+
+def _kept(file: Path) -> int:
+    """The number that a file holds."""
+    text = file.read_bytes().strip()
+    if not (text.isdigit() and len(text) <= DIGITS):
+        fix = (
+            "put it back from a copy; drawn anew, once it is removed, it moves units between shares"
+        )
+        raise DataError(f"the file {file.name!r}", "hold a number", "another", str(file), fix)
+    return int(text)
 
 
 def _made(folder: Path) -> float:
