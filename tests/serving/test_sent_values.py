@@ -134,5 +134,7 @@ def test_a_token_and_an_address_that_cannot_be_sent_are_told_at_once(kind):
     assert kind("http://shop", "eq_1\n")._http.headers["authorization"] == "Bearer eq_1"
     with pytest.raises(InputError, match="a token must be"):
         kind("http://shop", "eq_é")
-    with pytest.raises(InputError, match="url must be as"):
-        kind("http://shop:eighty")
+    others = "127.0.0.1:8080", "localhost:8080", "ftp://shop", "http://", "", "//shop", None
+    for url in ("http://shop:eighty", "http://shop:99999", *others):
+        with pytest.raises(InputError, match="url must be as"):
+            kind(url, fallback="none")

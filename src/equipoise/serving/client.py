@@ -45,6 +45,7 @@ AGAIN, IN_HAND = (429, 502, 503, 504), 409
 FIRST_WAIT, LONGEST_WAIT = 0.05, 2.0  # seconds
 UNREACHABLE = "unreachable"
 JSON = {"content-type": "application/json"}
+ADDRESS = 'be as "http://127.0.0.1:8080"'
 
 
 class ServiceError(EquipoiseError):
@@ -72,8 +73,16 @@ class _Calls:
         self.retries, self.fallback = retries, fallback
         try:
             address = httpx.URL(url)
-        except httpx.InvalidURL as error:
-            raise InputError("url", 'be as "http://127.0.0.1:8080"', url) from error
+        except (httpx.InvalidURL, TypeError) as error:
+            raise InputError("url", ADDRESS, url) from error
+        host, port = address.host, address.port
+        if (
+            address.scheme not in ("http", "https")
+            or not host
+            or " " in host
+            or (port or 0) > 65535
+        ):
+            raise InputError("url", ADDRESS, repr(url))  # else it is control for ever, by fallback
         self.options: dict[str, Any] = {
             "base_url": address,
             "timeout": timeout,

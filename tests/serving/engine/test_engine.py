@@ -20,6 +20,7 @@ from fixtures.served import (
     with_,
 )
 
+from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.staying import Staying
 from equipoise.core.errors import InputError
 from equipoise.serving.config import BudgetConfig, RewardWindow, ServeConfig, StoreConfig
@@ -228,6 +229,22 @@ def test_money_is_reserved_and_comes_to_what_was_claimed(tmp_path):
     assert world.engine.budget.settled[1:] == [(2.25, 0.25, bytes.fromhex(second.decision))]
     spent = [(record.reserved, record.spent) for record in world.records(SpendRecord)]
     assert spent == [(2_250_000, 2_250_000), (2_250_000, 250_000)]
+    world.close()
+
+
+def test_what_multiplies_the_amounts_is_sent_for_known_units_too(tmp_path):
+    """The store has expected costs; of the most that an offer can cost it says nothing."""
+    artifact = Artifact(costs=Costs((2.0, 6.0), column="size", metric="claimed"))
+    config = ServeConfig(budget=BudgetConfig(total=50.0, claimed="claimed"))
+    purse = Purse(50.0)
+    world = World(tmp_path, config, live=ServedSnapshot(artifact=artifact), budget=purse)
+    for features in ({}, {"size": None}, {"size": -1.0}, {"size": "2"}, {"size": True}):
+        with pytest.raises(InputError, match=r"features\['size'\] must be a number >= 0"):
+            world.decide("ann", features=features)
+    assert purse.left == 50.0
+    assert world.decide("ann", features={"size": 3.0}).candidate == "small"
+    assert purse.left == 44.0
+    assert world.decide("bob").reason == "below_threshold", "nothing to reserve"
     world.close()
 
 

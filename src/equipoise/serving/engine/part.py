@@ -196,6 +196,11 @@ class Part:
         claimed : bool
             Whether the offer is paid only when it is taken; else its expected cost is what it
             costs.
+
+        Raises
+        ------
+        InputError
+            Where what multiplies the amounts was not sent, or is no amount.
         """
         costs = self.costs
         paid_whole = costs is not None and costs.metric is not None and costs.probability
@@ -204,11 +209,11 @@ class Part:
         times = 1.0
         if costs.column is not None:
             value = (request.features or {}).get(costs.column)
-            if value is None:
-                return None
-            if isinstance(value, bool | str) or not 0 <= value <= MOST:
-                must = "be a number >= 0: it multiplies the amounts"
-                raise InputError(f"features[{costs.column!r}]", must, value)
+            if value is None or isinstance(value, bool | str) or not 0 <= value <= MOST:
+                must = "be a number >= 0: it multiplies the amounts, which the budget reserves"
+                got = "nothing" if value is None else value
+                fix = "send it, for units that are known ahead, too"
+                raise InputError(f"features[{costs.column!r}]", must, got, fix=fix)
             times = float(value)
         return costs.amount[place] * times + self.sending[place]
 

@@ -33,7 +33,6 @@ from equipoise.serving.log.segments import segments_of
 from equipoise.serving.reasons import BY_CODE
 from equipoise.serving.records import (
     CANDIDATE,
-    LOW_PRICES,
     NOT_ESTIMATED,
     Context,
     DecisionRecord,
@@ -174,8 +173,9 @@ def _score_terms(
     facts, policy = side.facts, part.policy
     if facts is None or not record.scores or policy.mode == "random":
         return [], []
-    low = bool(record.flags & LOW_PRICES)
-    prices = policy.low_prices if low and policy.low_share else policy.prices
+    # of what was drawn or held out, too, which no flag says
+    low = policy.low_share and _tie_draw(record, policy) < policy.low_share
+    prices = policy.low_prices if low else policy.prices
     weights = weights_of(side, facts)
     scores = np.frombuffer(record.scores, "<f8")
     rows = []
@@ -226,10 +226,15 @@ def _worth(
         bonus = policy.keep if record.previous == place else 0.0
         others["keep"] = bonus - (policy.keep if record.previous == -1 else 0.0)
     if policy.tie_penalty:
-        draw = uniform_one(text_label(record.unit), policy.seed, LOW_STREAM)
+        draw = _tie_draw(record, policy)
         rates = rates_of(len(policy.candidates), policy.tie_penalty)
         others["ties"] = -draw * float(rates[place])
     return terms | {free_name(name, terms): value for name, value in others.items()}
+
+
+def _tie_draw(record: DecisionRecord, policy: Policy) -> float:
+    """The unit's number in [0, 1), by which the policy tells equal units apart."""
+    return uniform_one(text_label(record.unit), policy.seed, LOW_STREAM)
 
 
 def _usage(part: Part, facts: UnitFacts, demand: Demand, place: int) -> float:
