@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fixtures.decision_log import NS, a_context, a_decision
+from fixtures.served import FACTS, NOON, ServedSnapshot, World
 
 from equipoise.core.errors import InputError
 from equipoise.data import read_log
@@ -239,6 +240,30 @@ def test_features_of_stored_units_come_from_their_file(tmp_path):
         compact_log(tmp_path / "log", tmp_path / "out", units=units, id="whom", now=NOW)
     with pytest.raises(InputError, match="say it by id"):
         compact_log(tmp_path / "log", tmp_path / "out", units=units, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "rows"),
+    [
+        ("missing", 2.0, [None, 2.0]),
+        ("2", 2.0, [2.0, 2.0]),
+        ("true", True, [True, True]),
+        ("missing", True, [None, True]),
+        ('"missing"', "Oslo", ["missing", "Oslo"]),
+        ("north", 2.0, ["north", "2.0"]),
+    ],
+)
+def test_labels_of_stored_units_are_values_beside_features(tmp_path, label, value, rows):
+    """A column that the rule names: the store has its label, a request its value."""
+    units = {"ann": FACTS._replace(labels={"g": label})}
+    world = World(tmp_path, live=ServedSnapshot(units=units))
+    for unit, features in (("ann", None), ("bob", {"worth": 1.0, "g": value})):
+        world.ns += SECOND
+        world.reward(world.decide(unit, features=features).decision)
+    world.close()
+    compact_log(tmp_path / "log", tmp_path / "out", now=NOON * 2)
+    (part,) = (tmp_path / "out").rglob("part.parquet")
+    assert pq.read_table(part, partitioning=None)["g"].to_pylist() == rows
 
 
 def test_a_day_that_the_log_no_longer_holds_whole_stays_but_for_erased_units(tmp_path):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from equipoise.core.columns import MISSING
 from equipoise.core.errors import InputError
 from equipoise.core.suggest import among
 from equipoise.data import read_batches
@@ -49,15 +51,15 @@ class Contents:
         Their names.
     erased : dict of str to int
         When a unit, or the unit of a mark, asked to be forgotten.
-    labels : dict of str to None
-        The names of the columns of labels.
+    labels : dict of str to int
+        Of each column of labels: likewise, as far as labels tell.
     """
 
     contexts: list[Context] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
     rewards: dict[str, None] = field(default_factory=dict)
     erased: dict[str, int] = field(default_factory=dict)
-    labels: dict[str, None] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
 
 
 class Units:
@@ -111,6 +113,24 @@ def _kind(type_: pa.DataType) -> int:
     return NUMBER if pa.types.is_floating(type_) else TEXT
 
 
+@lru_cache(maxsize=10_000)
+def kind_of_label(label: str) -> int:
+    """The kind of the value that a label is of.
+
+    >>> kind_of_label("2.5") == NUMBER, kind_of_label("missing"), kind_of_label("Oslo") == TEXT
+    (True, 0, True)
+    """
+    if label == MISSING:
+        return 0
+    if label in ("true", "false"):
+        return TRUTH
+    try:
+        float(label)
+    except ValueError:
+        return TEXT
+    return NUMBER
+
+
 def schema_of(contents: Contents, how: Joining) -> tuple[pa.Schema, dict[str, str]]:
     """The columns, and the name of each; where two would be alike, a feature keeps its own."""
     types: dict[str, pa.DataType] = {}
@@ -143,6 +163,8 @@ def table_of(
         type_, values = schema.field(name).type, columns[key]
         if type_ == pa.string() and key.startswith("x "):
             values = [one if one is None or isinstance(one, str) else str(one) for one in values]
+        elif type_ == pa.bool_():
+            values = [one == "true" if isinstance(one, str) else one for one in values]
         elif type_ == pa.float64():
             values = [None if one is None else float(one) for one in values]
         arrays.append(pa.array(values, type_))

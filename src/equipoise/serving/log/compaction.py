@@ -34,7 +34,15 @@ from equipoise.core.snapshot import replacing
 from equipoise.core.suggest import among
 from equipoise.core.unique_text import LEAST, is_nearly_unique
 from equipoise.serving.config import RewardWindow
-from equipoise.serving.log.columns import KIND_OF, TEXT, Contents, Units, schema_of, table_of
+from equipoise.serving.log.columns import (
+    KIND_OF,
+    TEXT,
+    Contents,
+    Units,
+    kind_of_label,
+    schema_of,
+    table_of,
+)
 from equipoise.serving.log.erasure import mark_in, mark_of
 from equipoise.serving.log.joining import Chances, Counts, Joining, Metric, joined
 from equipoise.serving.log.plan_text import plan_text
@@ -193,8 +201,8 @@ def spilt(places: Sequence[Path], room: Path) -> tuple[Contents, Spill]:
             spill.add(record.id, number, payload)
             for name, value in (record.features or {}).items():
                 kinds[name] = kinds.get(name, 0) | KIND_OF.get(type(value), TEXT)
-            for name in record.labels:
-                contents.labels[name] = None
+            for name, label in record.labels.items():
+                contents.labels[name] = contents.labels.get(name, 0) | kind_of_label(label)
         elif isinstance(record, ExposureRecord | SpendRecord):
             spill.add(record.decision, 0, payload)
         elif isinstance(record, RewardRecord):
@@ -202,8 +210,8 @@ def spilt(places: Sequence[Path], room: Path) -> tuple[Contents, Spill]:
             spill.add(record.decision, 0, payload)
         elif isinstance(record, ErasedRecord):
             contents.erased[record.unit] = contents.erased[mark_in(record)] = record.ns
-    for name in contents.labels.keys() - kinds.keys():
-        kinds[name] = TEXT
+    for name, kind in contents.labels.items():
+        kinds[name] = kinds[name] | kind if name in kinds else TEXT
     return contents, spill
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from equipoise.core.columns import MISSING, of_label
 from equipoise.core.errors import DataError
 from equipoise.serving.log.erasure import EMPTIED
 from equipoise.serving.reasons import BY_CODE, REASONS
@@ -290,7 +291,13 @@ def _features(
 ) -> None:
     features = one.features or known.get(one.unit) or {}
     for name in names:
-        columns[f"x {name}"].append(features.get(name, one.labels.get(name)))
+        value = features[name] if name in features else _of_label(one.labels.get(name))
+        columns[f"x {name}"].append(value)
+
+
+def _of_label(label: str | None) -> str | None:
+    """The value that a label is of, in text."""
+    return None if label is None or label == MISSING else of_label(label)
 
 
 def _outcomes(
