@@ -13,7 +13,12 @@ from scipy.stats import t
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import around
 from equipoise.pipeline.bounded import learning_error as module
-from equipoise.pipeline.bounded.learning_error import PARTS, LearningError, learning_error
+from equipoise.pipeline.bounded.learning_error import (
+    PARTS,
+    LearningError,
+    Told,
+    learning_error,
+)
 
 EYE = np.eye(2)
 
@@ -32,7 +37,8 @@ STUDY: Any = SimpleNamespace(
     log=Rows(SimpleNamespace(action_propensity=None, weight=None)),
     plan=SimpleNamespace(run=SimpleNamespace(seed=0)),
 )
-JUDGED: Any = SimpleNamespace(chances=SimpleNamespace(model=object()))
+BINS = SimpleNamespace(edges=[[], []], count=3)
+JUDGED: Any = SimpleNamespace(chances=SimpleNamespace(model=object()), bins=BINS)
 
 
 def error_of(own: float, most: float) -> LearningError:
@@ -68,12 +74,19 @@ def test_the_variance_of_biases_that_are_drawn(monkeypatch):
     shape = (2, 2)
     monkeypatch.setattr(module, "log_folds", lambda *_: np.arange(40) % PARTS)
     monkeypatch.setattr(module, "_of_sample", lambda *_: np.ones((2, 2, 2, 2)))
+    monkeypatch.setattr(module, "_ranked_sample", lambda *_: {})
     for _ in range(400):
         bias, common = rng.normal(size=(PARTS, *shape)), 10 * rng.normal(size=(PARTS, *shape))
         means = bias[:, None] + common
         means[np.arange(PARTS), np.arange(PARTS)] = np.nan
-        monkeypatch.setattr(module, "_means_by_part", lambda g, case, m=means: m[g])
-        measured.append(learning_error(STUDY, JUDGED).covariance)
+        told = [Told(m, 7 * np.repeat(m, 2, axis=2)[:, :, :3], 0 * m[:, 0] + 7) for m in means]
+        monkeypatch.setattr(module, "_by_part", lambda g, case, told=told: told[g])
+        error = learning_error(STUDY, JUDGED)
+        measured.append(error.covariance)
+        for p in (0, 1):  # the bins have the gaps of the first column twice, and of the second
+            own = np.square(error.rankings.of_pairs[:, p]).mean(axis=0) / (2 * PARTS)
+            of_values = np.diag(error.covariance[p, :, p])[[0, 0, 1]]
+            np.testing.assert_allclose(own, of_values)
     mean = np.mean(measured, axis=0).reshape(4, 4)
     np.testing.assert_allclose(mean, np.eye(4) / PARTS, atol=0.06)
 
@@ -84,8 +97,10 @@ def test_where_parts_cannot_learn_it_is_as_large_as_the_samples(monkeypatch):
 
     monkeypatch.setattr(module, "log_folds", lambda *_: np.arange(40) % PARTS)
     monkeypatch.setattr(module, "_of_sample", lambda *_: np.full((2, 2, 2, 2), 7.0))
-    monkeypatch.setattr(module, "_means_by_part", few)
+    monkeypatch.setattr(module, "_ranked_sample", lambda *_: {})
+    monkeypatch.setattr(module, "_by_part", few)
     error = learning_error(STUDY, JUDGED)
+    assert error.rankings.of_pairs.shape == (0, 2, 3)
     assert (error.covariance == 7).all()
     assert (error.ceiling == 7).all()
 

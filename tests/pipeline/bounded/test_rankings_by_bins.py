@@ -15,7 +15,9 @@ from equipoise.evaluation import (
     rank_by_score,
 )
 from equipoise.pipeline.bounded.rankings import (
+    RankedGaps,
     add_ranked,
+    binned_gains,
     binning_loss,
     bins_of,
     empty_ranked,
@@ -103,6 +105,45 @@ def test_what_bins_take_off_is_told(world, p):
     loss = binning_loss(sums, bins, p, 1.0)
     assert 0 < loss < 1e-3 * fine
     assert abs(fine - found.value) < loss + 0.1 * found.std_error
+
+
+@pytest.mark.parametrize("p", range(4))
+def test_what_parts_differ_by_widens_every_figure(world, p):
+    """Two parts, of which one sees gains that are larger by the prediction: each figure is widened
+    by the difference of its values by both, to the last digit, but by no more than the sample's.
+    """
+    rows, effects, bins, sums = world
+    rng, opens = np.random.default_rng(1), np.ones((N, K - 1), bool)
+    scores = np.concatenate([np.zeros((N, 1, 2)), rng.normal(size=effects.shape)], axis=1)
+    more, one, draw = scores.copy(), np.ones(N), rng.random(N)
+    more[:, 1:] += 0.2 * effects + 0.1
+    of_both, gains = [], []
+    for own in (scores, more):
+        of_both.append(empty_ranked(bins))
+        add_ranked(of_both[-1], bins, own, effects, opens, one, draw)
+        gains.append(binned_gains(bins, own, effects, opens, one)[0] / N)
+    least, most = (ranked(own, bins, p, 0.95) for own in of_both)
+    for weight, capped in ((1.0, False), (1e6, True)):
+        gaps = RankedGaps(weight * (gains[1] - gains[0])[None], 0.5, of_both[0])
+        narrow, wide = (ranked(of_both[0], bins, p, 0.95, one) for one in (None, gaps))
+        top = narrow.bins[0].cumsum() < N / 10
+        figures = {
+            "qini": lambda ranking: ranking.qini(),
+            "autoc": lambda ranking: ranking.autoc(),
+            "slope": lambda ranking: ranking.slope(),
+            "tenth": lambda ranking, top=top: ranking.mean(top),
+        }
+        for name, figure in figures.items():
+            bare, other, own = figure(narrow), figure(most), figure(wide)
+            want = bare.std_error if capped else min(other.value - bare.value, bare.std_error)
+            extra = np.sqrt(own.std_error**2 - bare.std_error**2)
+            assert own.value == bare.value, name
+            assert extra == pytest.approx(want, rel=5e-3 if name == "slope" else 1e-6), name
+            assert own.high - own.value > 1.9 * own.std_error
+        before, after = narrow.curve(20, 0), wide.curve(20, 0)
+        assert (after.value == before.value).all()
+        assert ((after.band_high - before.band_high)[1:] > 0).all()
+    assert least.qini().value < most.qini().value
 
 
 def test_predictions_that_are_all_alike_make_one_bin():

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,7 +45,16 @@ from equipoise.core.parallel import in_order
 from equipoise.core.progress import Progress, silent
 from equipoise.pipeline.bounded.blocks import row_weights, usual_weight
 from equipoise.pipeline.bounded.judging import Judged
+from equipoise.pipeline.bounded.kept import Arrays
+from equipoise.pipeline.bounded.keys import BLOCK, unit_draws
 from equipoise.pipeline.bounded.mean_covariance import mean_covariance
+from equipoise.pipeline.bounded.open_arms import open_to
+from equipoise.pipeline.bounded.rankings import (
+    RankedGaps,
+    add_ranked,
+    binned_gains,
+    empty_ranked,
+)
 from equipoise.pipeline.study.cross_fit import fit_model, fitted_metrics, log_folds
 from equipoise.pipeline.study.evaluator import Judge, make_judge
 from equipoise.pipeline.study.study import Study
@@ -62,12 +72,15 @@ class LearningError:
         Of the gains and the spend of the rule, and of each candidate for everybody.
     ceiling : array, (1 + k, m + 1, 1 + k, m + 1)
         That of the sample's own values.
+    rankings : RankedGaps or None
+        The same of gains by bin of predictions.
     df : float
         Degrees of freedom of the covariance.
     """
 
     covariance: Floats
     ceiling: Floats
+    rankings: RankedGaps | None = None
     df: float = PARTS - 1.0
 
     def widened(
@@ -114,64 +127,87 @@ def learning_error(
     """The error of what the other rows tell; None where every row's own propensity is known."""
     if judged.chances.model is None or study.log.roles.action_propensity is not None:
         return None
-    ceiling = _of_sample(study, judged)
+    ceiling, sample = _of_sample(study, judged), _ranked_sample(study, judged)
     part = log_folds(study.log, PARTS, study.plan.run.seed)
     try:
         case = study, judged, part
-        means = np.stack(
-            [*in_order(_means_by_part, range(PARTS), case, progress=progress, what="propensities")]
-        )
+        told = [*in_order(_by_part, range(PARTS), case, progress=progress, what="propensities")]
     except InputError:  # a part has too few rows of an arm
-        return LearningError(ceiling, ceiling)
+        none = np.zeros((0, len(judged.bins.edges), judged.bins.count))
+        return LearningError(ceiling, ceiling, RankedGaps(none, PARTS, sample))
     size = np.bincount(part, row_weights(study.log, usual_weight(study.log)), PARTS)
-    gaps = []
+    gaps, ranked = [], []
     for g, h in combinations(range(PARTS), 2):
         others = np.setdiff1d(np.arange(PARTS), (g, h))
-        gaps.append(np.average(means[g, others] - means[h, others], 0, size[others]))
+        gaps.append(np.average(told[g].means[others] - told[h].means[others], 0, size[others]))
+        apart = (told[g].gains[others] - told[h].gains[others]).sum(axis=0)
+        mass = told[g].mass[others].sum(axis=0)[:, None]
+        ranked.append(np.divide(apart, mass, out=np.zeros_like(apart), where=mass > 0))
     covariance = np.mean([np.multiply.outer(gap, gap) for gap in gaps], axis=0) / (2 * PARTS)
-    return LearningError(covariance, ceiling)
+    return LearningError(covariance, ceiling, RankedGaps(np.stack(ranked), PARTS, sample))
 
 
-def _means_by_part(g: int, case: tuple[Study, Judged, Ints]) -> Floats:
-    """Mean gains and spend of each policy in the rows of each part by what part g learns,
-    (G, 1 + k, m + 1); its own rows' are NaN.
+class Told(NamedTuple):
+    """What the rows of each part say by what one part learnt; its own are NaN: mean gains and spend
+    of each policy, (G, 1 + k, m + 1), and of `rankings.binned_gains` (G, p, Q) and (G, p).
     """
+
+    means: Floats
+    gains: Floats
+    mass: Floats
+
+
+def _by_part(g: int, case: tuple[Study, Judged, Ints]) -> Told:
+    """By what part g learns."""
     study, judged, part = case
-    log, cost = study.log, study.plan.policy.cost
+    log, cost, bins = study.log, study.plan.policy.cost, judged.bins
     own = log.take(np.flatnonzero(part == g))
     learnt = judged.chances.learnt_from(own, study.plan.run.folds)
     model = fit_model(own, study.estimator, study.design.model, fitted_metrics(log, cost))
-    means = np.full((PARTS, len(log.cell_names), len(log.metrics) + 1), np.nan)
+    shapes = (len(log.cell_names), len(log.metrics) + 1), (len(bins.edges), bins.count)
+    told = Told(*(np.full((PARTS, *shape), np.nan) for shape in (*shapes, shapes[1][:1])))
     by_part = replace(judged, chances=learnt, stack=None)
     for h in range(PARTS):
         if h != g:
-            means[h] = _means(log.take(np.flatnonzero(part == h)), by_part, model)
-    return means
+            rows = log.take(np.flatnonzero(part == h))
+            told.means[h], told.gains[h], told.mass[h] = _sums(rows, by_part, model)
+    return told
 
 
-def _means(rows: Log, judged: Judged, model: Model) -> Floats:
-    """The means of some rows, (1 + k, m + 1)."""
+def _sums(rows: Log, judged: Judged, model: Model) -> tuple[Floats, Floats, Floats]:
+    """The means of some rows, (1 + k, m + 1), and their gains by bin."""
     total, weight = np.zeros((len(rows.cell_names), len(rows.metrics) + 1)), 0.0
+    pairs = len(judged.bins.edges)
+    gains, mass = np.zeros((pairs, judged.bins.count)), np.zeros(pairs)
     usual = usual_weight(rows)
     for start in range(0, len(rows), BATCH):
         batch = rows.take(np.arange(start, min(start + BATCH, len(rows))))
         levels = judged.levels(batch, model.effects(batch.table))
         p = judged.chances.of(batch)
         judge = make_judge(batch, levels, p, judged.costs, judged.level, judged.objective)
-        w = row_weights(batch, usual)
-        total += np.einsum("n,npc->pc", w, _gains(judge, judged, batch))
+        w, given = row_weights(batch, usual), judged.scorer.decided(batch.table)
+        every = np.arange(len(batch))
+        total += np.einsum("n,npc->pc", w, _of_each(judge, given.choice, batch.eligible, every))
         weight += float(w.sum())
-    return total / weight
+        said = given.effects.values, open_to(batch)[:, 1:]
+        own = binned_gains(judged.bins, judge.scores, *said, w)
+        gains, mass = gains + own[0], mass + own[1]
+    return total / weight, gains, mass
 
 
-def _gains(judge: Judge, judged: Judged, rows: Log) -> Floats:
-    """What each row adds to the gains and the spend of each policy, (n, 1 + k, m + 1)."""
-    choice = judged.scorer.decided(rows.table).choice
-    return _of_each(judge, choice, rows.eligible, np.arange(len(rows)))
+def _ranked_sample(study: Study, judged: Judged) -> Arrays:
+    """The sums of `rankings.add_ranked` over the sample, by models that never saw its rows."""
+    log, asked, sums = study.log, judged.asked, empty_ranked(judged.bins)
+    draw = unit_draws(log.table, asked.roles, asked.seed, BLOCK)
+    said = study.judge.scores, study.effects.values, open_to(log)[:, 1:]
+    add_ranked(sums, judged.bins, *said, row_weights(log, usual_weight(log)), draw)
+    return sums
 
 
 def _of_each(judge: Judge, choice: Ints, eligible: Bools | None, at: Ints) -> Floats:
-    """The same of rows ``at``.   choice, eligible: of the rule and of the log, of all rows."""
+    """What rows ``at`` add to the gains and the spend of each policy, (r, 1 + k, m + 1).   choice,
+    eligible: of the rule and of the log, of all rows.
+    """
     rule = judge.gains(choice[at], at)[:, : judge.scores.shape[2] + 1]
     gain = judge.scores[at, 1:] - judge.scores[at, :1]
     each = np.concatenate([gain, judge.spend[at, 1:, None]], axis=2)

@@ -15,19 +15,27 @@ within each bin, that takes off Qini
     loss = |slope| / 12 sum_b (W_b / W)^2 (width of bin b)
 
 of which the findings tell the largest, in parts of the Qini.
+
+Where propensities were learnt from a sample, gains are biased by what `learning_error` measures
+between its parts, here by bin: d_gh (Q,), the mean over rows of w times the difference of gains by
+what the parts g and h learnt.  A figure that is c . (sums of gains by bin) / W has the variance
+
+    mean over pairs of (c . d_gh)^2 / (2 G)      no more than that of the sample's own figure
+
+more, by the reasons there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import digamma
 
-from equipoise.core.arrays import Bools, Floats
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
-from equipoise.core.estimates import Estimate
+from equipoise.core.estimates import Estimate, around, sum_df
 from equipoise.evaluation.curves import Curve, banded_curve
 from equipoise.pipeline.bounded.blocks import BlockMeans, add_rows, block_count, whole_numbers
 from equipoise.pipeline.bounded.kept import Arrays
@@ -122,19 +130,64 @@ def add_ranked(
             sums["most_ranked"][p] = max(sums["most_ranked"][p], s.max())
 
 
+def binned_gains(
+    bins: Bins, scores: Floats, effects: Floats, opens: Bools, weight: Floats
+) -> tuple[Floats, Floats]:
+    """Sums of w gain by pair and bin, (p, Q), and of w by pair, (p,); rows as of `add_ranked`."""
+    gains, mass = np.zeros((len(bins.edges), bins.count)), np.zeros(len(bins.edges))
+    for p, (j, a) in enumerate(bins.pairs):
+        w = np.where(opens[:, a], weight, 0.0)
+        bin = np.searchsorted(bins.edges[p], bins.signs[j] * effects[:, a, j], side="right")
+        gain = bins.signs[j] * (scores[:, 1 + a, j] - scores[:, 0, j])
+        gains[p], mass[p] = np.bincount(bin, w * gain, bins.count), w.sum()
+    return gains, mass
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """By how much gains differ by what parts of the sample learnt, from the largest prediction.
+
+    of_pairs : (g, Q) d of each pair of parts; none where parts cannot learn.   parts : G.
+    sample : the ranking of the sample's own rows.
+    """
+
+    of_pairs: Floats
+    parts: int
+    sample: BinnedRanking
+
+    def variance(self, slope: Floats) -> float:
+        """Of a figure whose slope in the gain of each bin is (Q,); infinite where unknown."""
+        if not len(self.of_pairs):
+            return np.inf
+        return float(np.square(self.of_pairs @ slope).mean()) / (2 * self.parts)
+
+    def of_pieces(self, starts: Ints, most: float) -> Floats:
+        """The covariance of the means of gains in pieces of bins, (p, p), at most so large in all
+        together.
+        """
+        pieces = np.add.reduceat(self.of_pairs, starts, axis=1)
+        covariance = pieces.T @ pieces / (2 * self.parts * max(len(pieces), 1))
+        whole = float(covariance.sum())
+        covariance *= min(1.0, most / whole) if whole > 0 else 1.0
+        return np.asarray(covariance)
+
+
 @dataclass(frozen=True)
 class BinnedRanking:
     """Rows of one candidate on one metric, from the largest prediction: bins are ties.
 
     weight, gained : (C, Q) sums of w and of w gain by block and bin.   rows : (Q,).   predicted :
-    (Q,) sums of w times the prediction.   level : of the intervals.
+    (Q,) sums of w times the prediction.   slopes : (C, 5) as of `slope_of`.   level : of the
+    intervals.   gaps : where propensities were learnt.
     """
 
     weight: Floats
     gained: Floats
     rows: Floats
     predicted: Floats
+    slopes: Floats
     level: float
+    gaps: Gaps | None = None
     means: BlockMeans = field(init=False)
 
     def __post_init__(self) -> None:
@@ -160,6 +213,20 @@ class BinnedRanking:
         """An estimate whose influence sums are (C,)."""
         return self.means.around(np.array([value]), influence[:, None, None])[0]
 
+    def _widened(
+        self, estimate: Estimate, slope: Floats, own: Callable[[BinnedRanking], Estimate]
+    ) -> Estimate:
+        """A figure with the error of learning.   slope : (Q,) in the mean gain of each bin.   own :
+        the figure of the sample's ranking.
+        """
+        if self.gaps is None:
+            return estimate
+        variance, most = self.gaps.variance(slope), own(self.gaps.sample).std_error ** 2
+        variances = np.array([estimate.std_error**2, np.fmin(variance, most)])
+        df = np.array([estimate.df, self.gaps.parts - 1.0 if variance < most else np.inf])
+        error = np.sqrt(variances.sum(keepdims=True))
+        return around(np.array([estimate.value]), error, sum_df(variances, df), level=self.level)[0]
+
     def qini(self) -> Estimate:
         """See `evaluation.uplift`."""
         b, s = self.bins
@@ -168,7 +235,7 @@ class BinnedRanking:
         value = float(s @ half) / self.total
         rest = 2 * value + self.tau / 2
         influence = self.gained @ half + self.weight @ middle - rest * self.weight.sum(axis=1)
-        return self._estimate(value, influence)
+        return self._widened(self._estimate(value, influence), half, BinnedRanking.qini)
 
     def autoc(self) -> Estimate:
         """See `evaluation.uplift`: every rank of a bin has the bin's mean gain."""
@@ -184,7 +251,25 @@ class BinnedRanking:
         later = np.cumsum(h[::-1])[::-1] - h
         cost = np.cumsum((mean * h)[::-1])[::-1] - mean * h
         slope, level = own + later - 1, -(cost + mean * own) + self.tau - value
-        return self._estimate(value, self.gained @ slope + self.weight @ level)
+        estimate = self._estimate(value, self.gained @ slope + self.weight @ level)
+        return self._widened(estimate, slope, BinnedRanking.autoc)
+
+    def slope(self) -> Estimate:
+        """Of the gain on the prediction."""
+        w, _, s, _, ss = self.slopes.sum(axis=0)
+        b, _ = self.bins
+        mean = np.divide(self.predicted, b, out=np.zeros_like(b), where=b > 0)
+        spread = ss / w - (s / w) ** 2
+        by_gain = (mean - s / w) / spread if spread > 0 else 0 * mean
+        return self._widened(slope_of(self.slopes, self.level), by_gain, BinnedRanking.slope)
+
+    def mean(self, bins: Bools) -> Estimate:
+        """The mean gain of some bins, (Q,)."""
+        weight, gained = self.weight[:, bins].sum(axis=1), self.gained[:, bins].sum(axis=1)
+        block = weight[:, None]
+        estimate = BlockMeans(block, block, self.level).means(gained[:, None, None])[0]
+        by_gain = bins * (self.total / max(weight.sum(), np.finfo(float).tiny))
+        return self._widened(estimate, by_gain, lambda sample: sample.mean(bins))
 
     def curve(self, points: int, seed: int) -> Curve:
         """The gain over the share treated, at the ends of bins of about equal weight."""
@@ -193,7 +278,10 @@ class BinnedRanking:
         weight = np.add.reduceat(self.weight, starts, axis=1)
         gained = np.add.reduceat(self.gained, starts, axis=1)
         second = [x.T @ y for x, y in ((gained, gained), (gained, weight), (weight, weight))]
-        whole = self._estimate(self.tau, self.gained.sum(axis=1) - self.tau * weight.sum(axis=1))
+        whole = self.mean(np.ones(len(self.rows), np.bool_))
+        if self.gaps is not None:
+            most = self.gaps.sample.mean(np.ones(len(self.rows), np.bool_)).std_error ** 2
+            second[0] = second[0] + self.total**2 * self.gaps.of_pieces(starts, most)
         return banded_curve(weight.sum(axis=0), gained.sum(axis=0), second, whole, self.level, seed)
 
     def _ends(self, points: int) -> list[int]:
@@ -212,11 +300,8 @@ class BinnedRanking:
         groups = []
         for t in np.unique(tenth[self.rows > 0]):
             mine = (tenth == t) & (self.rows > 0)
-            weight, gained = self.weight[:, mine].sum(axis=1), self.gained[:, mine].sum(axis=1)
-            block = weight[:, None]
-            observed = BlockMeans(block, block, self.level).means(gained[:, None, None])[0]
             predicted = float(self.predicted[mine].sum() / b[mine].sum())
-            groups.append((int(t) + 1, predicted, observed, int(self.rows[mine].sum())))
+            groups.append((int(t) + 1, predicted, self.mean(mine), int(self.rows[mine].sum())))
         return groups
 
 
@@ -237,12 +322,30 @@ def slope_of(sums: Floats, level: float) -> Estimate:
     return means.around(np.array([value]), influence[:, None, None])[0]
 
 
-def ranked(sums: Arrays, bins: Bins, p: int, level: float) -> BinnedRanking:
+def ranked(
+    sums: Arrays, bins: Bins, p: int, level: float, learnt: RankedGaps | None = None
+) -> BinnedRanking:
     """The ranking of a pair, from the largest prediction."""
     C, Q = bins.blocks, bins.count
     weight, gained = (sums["ranked"][p].reshape(C, Q, 2)[:, ::-1, i] for i in (0, 1))
     rows, predicted = sums["ranked_bins"][p, ::-1].T
-    return BinnedRanking(weight, gained, rows, predicted, level)
+    slopes, gaps = sums["ranked_slopes"][p], None
+    if learnt is not None:
+        sample = ranked(learnt.sample, bins, p, level)
+        if sample.total > 0:  # else of rows that the sample has none of
+            gaps = Gaps(learnt.of_pairs[:, p, ::-1], learnt.parts, sample)
+    return BinnedRanking(weight, gained, rows, predicted, slopes, level, gaps)
+
+
+@dataclass(frozen=True)
+class RankedGaps:
+    """What `Gaps` are made of.   of_pairs : (g, p, Q) in the order of bins.   parts : G.   sample :
+    sums of `add_ranked` over the sample.
+    """
+
+    of_pairs: Floats
+    parts: int
+    sample: Arrays
 
 
 def binning_loss(sums: Arrays, bins: Bins, p: int, slope: float) -> float:
@@ -261,6 +364,7 @@ def rankings_of(
     points: int,
     level: float,
     seed: int,
+    learnt: RankedGaps | None = None,
 ) -> tuple[list[Ranking], list[Decile], list[Slope], float]:
     """The findings on rankings as `pipeline.findings.diagnostics.rankings` has them, and the
     largest part of a Qini that bins may have taken off.   names: of metrics and candidates.
@@ -271,11 +375,10 @@ def rankings_of(
     losses = [0.0]
     for p, (j, a) in enumerate(bins.pairs):
         metric, candidate = names[0][j], names[1][a]
-        ranking, sign = ranked(sums, bins, p, level), float(bins.signs[j])
+        ranking, sign = ranked(sums, bins, p, level, learnt), float(bins.signs[j])
         if not ranking.total > 0:  # open to nobody who judges
             continue
-        curve, qini = ranking.curve(points, seed), ranking.qini()
-        slope = slope_of(sums["ranked_slopes"][p], level)
+        curve, qini, slope = ranking.curve(points, seed), ranking.qini(), ranking.slope()
         curves.append(
             {
                 "metric": metric,

@@ -354,7 +354,13 @@ def tell(
     told["averages"] = averages_of(sums, judgement, every)
     names = (log.metrics, log.cell_names[1:])
     told["rankings"], told["deciles"], told["calibration"], loss = rankings_of(
-        judgement.sums, judged.bins, names, POINTS, judged.level, plan.run.seed
+        judgement.sums,
+        judged.bins,
+        names,
+        POINTS,
+        judged.level,
+        plan.run.seed,
+        None if judgement.error is None else judgement.error.rankings,
     )
     told["rivals"] = rivals_of(judgement, log.cell_names)
     told["policy"] = {**findings["policy"], **_policy(findings, judgement)}  # type: ignore[typeddict-item]
