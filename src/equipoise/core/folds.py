@@ -27,6 +27,10 @@ OUTSIDE = 3  # groups of a stratum outside each fold that are aimed at
 SWAPS, STEPS = 200, 2_000  # most of either
 
 
+class FewGroups(InputError):
+    """Groups that stay whole do not fill the folds."""
+
+
 def check_folds(folds: Any, name: str = "folds") -> None:
     """Refuse a number of folds that is none."""
     if not isinstance(folds, Integral) or isinstance(folds, bool) or folds < 2:
@@ -77,12 +81,12 @@ def fold_ids(
     check_folds(folds)
     units = n if groups is None else int(groups.max()) + 1
     if units < folds:
-        raise InputError(
-            "the number of rows (or groups)",
-            f"be at least the number of folds, {folds}",
-            units,
-            fix="use fewer folds",
-        )
+        must = f"be at least the number of folds, {folds}"
+        if groups is not None:
+            raise FewGroups(
+                "the number of groups", must, units, fix="use fewer folds, or more groups"
+            )
+        raise InputError("the number of rows", must, units, fix="use fewer folds")
     rng = np.random.default_rng(seed)
     if groups is not None:
         return _whole_groups(groups, strata, folds, rng)[groups]

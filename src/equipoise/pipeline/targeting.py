@@ -51,6 +51,7 @@ from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.design_checks import curvature_check, with_arms
+from equipoise.pipeline.study.groups import enough_groups
 from equipoise.pipeline.study.overlap import rows_behind
 from equipoise.pipeline.study.policy import Solved, carried, solve_folds
 from equipoise.pipeline.study.population import Population
@@ -107,6 +108,12 @@ def write_signed(beside: Path, learnt: Learnt) -> None:
 
 def learn(plan: Plan, progress: Progress = silent, population: Population | None = None) -> Learnt:
     """All that a plan's log teaches, or some rows of it; `made` is left to the run."""
+    with enough_groups(plan):
+        return _learn(plan, progress, population)
+
+
+def _learn(plan: Plan, progress: Progress, population: Population | None) -> Learnt:
+    """The same, whatever the groups."""
     study = make_study(plan, progress, population)
     solved = solve_folds(study.task, study.judge)
     rules = readable_rule(plan.policy.rules, study.task, study.judge, study.log, solved)

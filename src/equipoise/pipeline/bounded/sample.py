@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from equipoise.core import columns
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import DataError, InputError, LogError
+from equipoise.core.folds import FewGroups
 from equipoise.core.log_checks import check_named, numbered_by
 from equipoise.core.roles import Kind, Roles
 from equipoise.core.suggest import among
@@ -29,6 +30,10 @@ from equipoise.scale.partitions import Partition
 
 MOST_SHARE = 0.5  # of the units: the others judge
 LARGEST = 2  # times the rows asked for, which groups may fill
+WHOLE = (
+    "have a finer [log] group, or a larger [run] learn_rows: of the groups half at most are learnt"
+    " from; or one of all rows, if memory allows"
+)
 ROWS, STAGE = "rows", "sample"  # of a table of an answer; of the work kept
 ORDER: tuple[Kind, ...] = ("binary", "count", "amount", "continuous")  # each holds those before
 
@@ -144,7 +149,8 @@ def said_of(sample: Sample) -> Iterator[None]:
         yield
     except InputError as error:
         here = f"the sample of {len(sample.rows):,} of {sample.total:,} rows"
-        parts = error.what, error.must, error.got, error.where or here, error.fix
+        fix = WHOLE if isinstance(error, FewGroups) else error.fix
+        parts = error.what, error.must, error.got, error.where or here, fix
         raise type(error)(*parts) from error
 
 
