@@ -54,7 +54,7 @@ def test_in_memory_there_are_as_many_as_folds(tmp_path, groups, folds):
 def test_the_sample_of_a_large_log_has_as_many_as_folds(tmp_path, groups, learnt, folds):
     said = (
         f"the groups by 'shop' must be at least the number of folds, {folds}, in every step.*"
-        rf"got {learnt} at the sample of .* of {N:,} rows; have a finer .*a larger \[run\] learn_rows"
+        rf"got {learnt} at the sample of .* of {N:,} rows; have a finer .*larger \[run\] learn_rows"
     )
     with pytest.raises(FewGroups, match=said):
         run_of(tmp_path, groups, N // 3)

@@ -43,9 +43,9 @@ def what_was_read(view: View, read: ReadFindings) -> Section:
     )
     if read.get("learnt"):
         how += (
-            " How probable each arm was had to be learnt from the sample; what values may be off by"
-            " for that, measured between parts of the sample, is in their intervals, and does not"
-            " fall with the rows that judge: a larger learn_rows makes it smaller."
+            " How probable each arm was had to be learnt from the sample; what values and rankings"
+            " may be off by for that, measured between parts of the sample, is in their intervals,"
+            " and does not fall with the rows that judge: a larger learn_rows makes it smaller."
         )
     of_sample = [name for name in EITHER if name in read.get("of_sample", ())]
     of_all = ["types, ranges, ids, sizes of arms", *(n for n in EITHER if n not in of_sample)]
