@@ -324,3 +324,50 @@ def test_folds_replicates_and_seeds_have_the_bits_of_this_process(executor, tmp_
         there = found(tmp_path / "there")
     assert here == there
     assert sum(one["done"] for one in executor.processes()) == before + 3 + 4 + 4
+
+
+def test_a_run_of_closed_arms_trimmed_with_a_start_has_the_bits_of_one_worker(
+    executor, tmp_path, monkeypatch
+):
+    """Where b is closed its propensity is 0; whoever hardly got a or control does not count."""
+    from equipoise.pipeline import make_plan, run
+    from equipoise.pipeline.bounded import run as bounded
+
+    monkeypatch.setattr(bounded, "PARTITION", 500)
+    n, rng = 1_500, np.random.default_rng(0)
+    x, opens = rng.normal(size=n), rng.random(n) < 0.6
+    p = np.exp(np.column_stack([1.5 * x, 0 * x, -0.5 * x]))
+    p[~opens, 2] = 0
+    p /= p.sum(axis=1, keepdims=True)
+    arm = (rng.random((n, 1)) > p.cumsum(axis=1)).sum(axis=1)
+    y = x + arm * (1 + x > 0) + rng.normal(size=n)
+    columns = {"id": np.arange(n), "arm": np.array(["none", "a", "b"])[arm], "x": x, "y": y}
+    columns |= {f"p{i}": p[:, i] for i in range(3)} | {"days": rng.integers(0, 60, n)}
+    pq.write_table(pa.table(columns), tmp_path / "log.parquet", row_group_size=500)
+    log: dict[str, Any] = {"path": "log.parquet", "treatment": "arm", "outcomes": ["y"]}
+    log |= {
+        "features": ["x", "days"],
+        "id": "id",
+        "propensity": ["p0", "p1", "p2"],
+        "overlap": "trim",
+        "trim_below": 0.05,
+    }
+    start = {"column": "days", "until": 20, "factor": 3.0, "half_life_days": 10}
+    tables: dict[str, Any] = {
+        "log": log,
+        "space": {"kind": "arms", "labels": ["none", "a", "b"]},
+        "policy": {"cost": {"a": 1.0, "b": 2.0}, "budget": {"per_head": 0.4}, "start": start},
+        "report": {"explorer": False},
+        "run": {"folds": 2, "learn_rows": 600},
+    }
+    params = {"outcome_model": {"n_estimators": 4, "num_leaves": 4}}
+    tables["estimator"] = {"name": "t-learner", "params": params}
+    plan, bits = make_plan(tables, base=tmp_path), []
+    for name, engine in {"1": LocalExecutor(), "2": LocalExecutor(2), "ray": executor}.items():
+        read = run(plan, tmp_path / name, executor=engine)["read"]
+        files = sorted(one for one in (tmp_path / name).rglob("*") if one.is_file())
+        bits.append({str(one.relative_to(tmp_path / name)): one.read_bytes() for one in files})
+        assert bits[-1].pop("times.json")
+    assert read["partitions"] == 3
+    assert read["left"] > 0
+    assert bits[0] == bits[1] == bits[2]
