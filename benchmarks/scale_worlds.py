@@ -9,8 +9,10 @@ outcomes follow the same features.
 errors of what was learnt are larger than those of means.
 
 Of each world 20,000 rows, or 400,000, of which about 4,000 are learnt from.  The truth is the gain
-of the rule that ships in 200,000 units of the population, and an interval is to hold it 95 times of
-100, in both metrics.  40 worlds in the quick form, 200 in the full one; of the large ones half.
+of the rule that ships in 200,000 units of the population, in both metrics (`_spend`, `_visit`), and
+how the model that ships orders them (`_qini`, `_autoc`, and `_slope` of the effect on its
+prediction, each of two offers and two metrics); an interval is to hold it 95 times of 100.  40
+worlds in the quick form, 200 in the full one; of the large ones 100.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ WORLDS = (
     ("confounded", True, ROWS),
     ("confounded_many", True, MANY),
 )
+METRICS = ("spend", "visit")
 LABELS = ("none", "mail", "call")
 PLAN = """
 [log]
@@ -95,19 +98,29 @@ def drawn(n: int, seed: int, confounded: bool) -> tuple[dict[str, Any], np.ndarr
     return columns | {f"x{j}": X[:, j] for j in range(FEATURES)}, X, weight
 
 
-def truth(choice: np.ndarray, X: np.ndarray, weight: np.ndarray, confounded: bool) -> np.ndarray:
-    """The gain of a rule in spend and visits per head of a population, (2,)."""
-    gain = chances(X, 1 + choice) - chances(X, 0 * choice)
+def effects(X: np.ndarray, confounded: bool) -> np.ndarray:
+    """The gain of each offer in spend and visits of units, (n, k, 2)."""
+    arm = np.zeros(len(X), np.int64)
+    gain = np.stack([chances(X, arm + a) - chances(X, arm) for a in (1, 2)], axis=1)
     amount = np.exp(1.0 + 0.2 * X[:, 2] + 0.5)
     if not confounded:  # a cluster's lift l is N(0, 1/4): E (1 + WARM tanh l) e^l
         at, share = np.polynomial.hermite_e.hermegauss(40)
         amount *= share @ ((1 + WARM * np.tanh(at / 2)) * np.exp(at / 2)) / share.sum()
-    held: np.ndarray = np.array([weight @ (gain * amount), weight @ gain]) / weight.sum()
-    return held
+    return np.stack([gain * amount[:, None], gain], axis=2)
 
 
-def held(seed: int, confounded: bool, n: int = ROWS) -> np.ndarray:
-    """Whether a run's interval holds the truth, of spend and visits, (2,)."""
+def ranked(said: np.ndarray, gain: np.ndarray, weight: np.ndarray) -> dict[str, float]:
+    """How predictions (n,) order units of these gains, as runs tell it."""
+    order = np.argsort(-said, kind="stable")
+    w, g, s = weight[order] / weight.sum(), gain[order], said[order]
+    above = np.cumsum(w)
+    autoc = w @ (np.cumsum(w * g) / above) - w @ g
+    slope = w @ (g * (s - w @ s)) / (w @ (s - w @ s) ** 2)
+    return {"qini": float((w * g) @ (0.5 - above + w / 2)), "autoc": autoc, "slope": slope}
+
+
+def held(seed: int, confounded: bool, n: int = ROWS) -> dict[str, float]:
+    """The share of a run's intervals that hold the truth, by what they are of."""
     from equipoise.artifacts.policy import read_scorer
     from equipoise.pipeline import read_plan, run
 
@@ -121,26 +134,40 @@ def held(seed: int, confounded: bool, n: int = ROWS) -> np.ndarray:
         roles += "" if confounded else 'design = "shares"'
         text = PLAN.format(features=names, learn=LEARN, log=roles)
         (folder / "plan.toml").write_text(text)
-        values = run(read_plan(folder / "plan.toml"), folder / "out")["rivals"][0]["values"]
+        findings = run(read_plan(folder / "plan.toml"), folder / "out")
         people, X, weight = drawn(POPULATION, seed, confounded)
-        choice = read_scorer(folder / "out" / "policy").decided(pa.table(people)).choice
-    true = truth(choice.astype(np.int64), X, weight, confounded)
-    return np.array(
-        [values[name][1] <= true[j] <= values[name][2] for j, name in enumerate(("spend", "visit"))]
-    )
+        given = read_scorer(folder / "out" / "policy").decided(pa.table(people))
+    true, choice = effects(X, confounded), given.choice.astype(np.int64)
+    own = np.where(choice[:, None] >= 0, true[np.arange(len(X)), choice], 0.0)
+    values = findings["rivals"][0]["values"]
+    hits: dict[str, list[bool]] = {}
+
+    def look(name: str, interval: Any, truth: float) -> None:
+        hits.setdefault(name, []).append(bool(interval[1] <= truth <= interval[2]))
+
+    for j, metric in enumerate(METRICS):
+        look(metric, values[metric], float(weight @ own[:, j] / weight.sum()))
+    slopes = {(one["metric"], one["candidate"]): one["slope"] for one in findings["calibration"]}
+    for one in findings["rankings"]:
+        j, a = METRICS.index(one["metric"]), LABELS.index(one["candidate"]) - 1
+        wanted = ranked(given.effects.values[:, a, j], true[:, a, j], weight)
+        for name in ("qini", "autoc"):
+            look(name, one[name], wanted[name])  # type: ignore[literal-required]
+        look("slope", slopes[one["metric"], one["candidate"]], wanted["slope"])
+    return {name: float(np.mean(own)) for name, own in hits.items()}
 
 
 def figures(form: str) -> Figures:
     """Of all worlds."""
     said = []
     for name, confounded, n in WORLDS:
-        worlds = (200 if form == "full" else 40) // (2 if n == MANY else 1)
-        hits = np.array([held(seed, confounded, n) for seed in range(worlds)])
-        for metric, own in zip(("spend", "visit"), hits.T, strict=True):
-            share = float(own.mean())
-            reach = 1.96 * (share * (1 - share) / worlds) ** 0.5
-            label = f"run_covered_{name}_{metric}"
+        worlds = (200 if form == "full" else 40) // (2 if n == MANY and form == "full" else 1)
+        every = [held(seed, confounded, n) for seed in range(worlds)]
+        for what in every[0]:
+            hits = np.array([one[what] for one in every])
+            share, reach = float(hits.mean()), 1.96 * float(hits.std()) / worlds**0.5
+            label = f"run_covered_{name}_{what}"
             one = figure(label, share, low=share - reach, high=share + reach, n=worlds)
-            print(f"{label}: {share:.3f} of {worlds}")
+            print(f"{label}: {share:.3f} of {worlds}", flush=True)
             said.append({**one, "against": "95 % intervals"})
     return said
