@@ -7,6 +7,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 
 @contextmanager
@@ -14,12 +15,16 @@ def imports_settled() -> Iterator[None]:
     """Nothing is collected while the block imports, and what is there at its end, the first time in
     a process, is not looked through again.
     """
-    was_on, first = gc.isenabled(), not gc.get_freeze_count()
+    was_on = gc.isenabled()
     gc.disable()
     try:
         yield
-        if first:
-            gc.freeze()
+        _freeze()
     finally:
         if was_on:
             gc.enable()
+
+
+@cache  # the collector would count what is frozen object by object
+def _freeze() -> None:
+    gc.freeze()
