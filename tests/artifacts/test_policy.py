@@ -330,3 +330,11 @@ def test_an_id_may_be_called_as_what_is_said_of_it(shipped):
     assert pa.Table.from_batches(scorer.batches(batches)).equals(want)
     with pytest.raises(InputError, match="id 'chosen' must be unique; got one id at rows 0 and 60"):
         list(scorer.batches([*batches, batches[0]]))
+
+
+def test_a_wrong_cost_is_named_by_its_row_of_all_batches(shipped):
+    costs = replace(shipped.scorer.costs, amount=(1.0, 1.0), column="paid")
+    paid = pa.array(np.where(np.arange(len(shipped.table)) == 3, -1.0, 1.0))
+    scorer = replace(shipped.scorer, costs=costs)
+    with pytest.raises(InputError, match="cost column 'paid' must be a finite amount.*row 1003"):
+        scorer.decided(shipped.table.append_column("paid", paid), 1_000)

@@ -8,7 +8,7 @@ the sample, which is drawn without regard to what rows hold.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise.allocation.hashing import Words
+from equipoise.artifacts.costs import Costs, make_costs
 from equipoise.core import columns
 from equipoise.core.arrays import Floats
 from equipoise.core.balance import Check, balance_check, check, smd_of
@@ -33,7 +34,8 @@ from equipoise.core.eligible_checks import ELIGIBILITY
 from equipoise.core.errors import LogError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
-from equipoise.core.log_checks import check_counts, check_varies
+from equipoise.core.log_checks import check_counts, check_varies, numbered_by
+from equipoise.core.start import Start
 from equipoise.pipeline.bounded.blocks import row_weights, usual_weight
 from equipoise.pipeline.bounded.kept import Answer, Arrays, Kept, added
 from equipoise.pipeline.bounded.keys import name_words, repeated
@@ -49,6 +51,8 @@ from equipoise.pipeline.bounded.open_arms import (
 )
 from equipoise.pipeline.bounded.periods import period_starts, periods_by
 from equipoise.pipeline.bounded.sample import Sample
+from equipoise.pipeline.plan.constraints import start_of
+from equipoise.pipeline.plan.schema import PolicyPlan
 from equipoise.scale.partitions import Partition
 from equipoise.scale.reduction import Tree
 
@@ -84,6 +88,10 @@ class Whole:
         The usual value of each outcome in the sample.
     weight : float
         The usual weight of a row of the sample.
+    costs : Costs or None
+        What offers cost, to check the column that says so.
+    start : Start or None
+        Who is new, to check the column that says so.
     """
 
     log: Log
@@ -93,6 +101,18 @@ class Whole:
     centre: Floats
     usual: Floats
     weight: float
+    costs: Costs | None = None
+    start: Start | None = None
+
+    def check_policy(self, rows: pa.Table, first: int) -> None:
+        """The columns that the policy's costs and its start are of.   first: the number of the
+        first row.
+        """
+        if self.costs is not None:
+            with numbered_by(first.__add__):
+                self.costs.amounts(rows)
+        if self.start is not None:
+            self.start.importance(rows[self.start.column], first)
 
 
 def whole_of(log: Log) -> Whole:
@@ -120,6 +140,7 @@ class RowChecker:
         start = self.part.start or 0
         for batch in self.part.batches(self.whole.names):
             rows = self.whole.log.more(pa.Table.from_batches([batch]), start)
+            self.whole.check_policy(rows.table, start)
             sums = row_sums(rows, self.whole)
             total = sums if total is None else added(total, sums)
             refuse_many(total)
@@ -231,13 +252,17 @@ class AllRows:
 
 
 def check_all_rows(
+    policy: PolicyPlan,
     log: Log,
     sample: Sample,
     partitions: Sequence[Partition],
     kept: Kept,
 ) -> AllRows:
-    """Check every row of a log, of which ``log`` is the sample; the first wrong one is named."""
-    whole = whole_of(log)
+    """Check every row of a log, of which ``log`` is the sample, by its roles and those that
+    ``policy`` gives columns; a wrong one is named.
+    """
+    costs = make_costs(policy.cost, policy.paid, log.space, log, policy.sending)
+    whole = replace(whole_of(log), costs=costs, start=start_of(policy, log))
     tree = Tree(len(partitions), added)
     for place, sums in kept.each(STAGE, RowChecker, partitions, whole, "checks"):
         tree.put(place, sums)

@@ -123,7 +123,7 @@ def run_bounded(
         with said_of(sample), numbered_by(lambda row: int(sample.rows[row])):
             log = open_log(whole, sample.table)
         refuse_log(log)
-        every = check_all_rows(log, sample, partitions, kept)
+        every = check_all_rows(whole.policy, log, sample, partitions, kept)
         log.eligibility = every.eligibility(log)  # of more rows than these
         result = judge_all(whole, (sample, log), every, (asked, partitions), kept)
         learnt, count = result.learnt, len(partitions)

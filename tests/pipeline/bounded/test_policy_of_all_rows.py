@@ -1,4 +1,4 @@
-"""A group of which the sample has no row is a group of the log all the same."""
+"""What a policy names is of all rows: a group of which the sample has none, a column of costs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from equipoise.artifacts.policy import read_scorer
-from equipoise.core.errors import PlanError
+from equipoise.core.errors import InputError, PlanError
 from equipoise.core.roles import Roles
 from equipoise.pipeline import make_plan, run
 from equipoise.pipeline.bounded import run as bounded
@@ -34,14 +34,14 @@ def columns() -> dict:
     return columns
 
 
-def plan_of(folder, columns, **policy) -> Plan:
-    pq.write_table(pa.table(columns), folder / "log.parquet")
+def plan_of(folder, columns, protected=("town",), **policy) -> Plan:
+    pq.write_table(pa.table(columns), folder / "log.parquet", row_group_size=500)
     log: dict[str, Any] = {
         "path": "log.parquet",
         "treatment": "arm",
         "outcomes": {"sale": "binary"},
     }
-    log |= {"features": ["x"], "protected": ["town"], "id": "user", "design": [0.5, 0.5]}
+    log |= {"features": ["x"], "protected": list(protected), "id": "user", "design": [0.5, 0.5]}
     tables: dict[str, Any] = {
         "log": log,
         "policy": {"cost": 1.0, **policy},
@@ -66,6 +66,28 @@ def test_its_budget_holds_and_its_limit_closes(columns, tmp_path, monkeypatch):
     assert chosen[columns["town"] == "isle"].sum() <= 2
     assert chosen[columns["town"] == "south"].mean() > 0.3
     assert not chosen[columns["town"] == "north"].any()
+
+
+START = {"column": "days", "until": 7.0, "factor": 2.0, "half_life_days": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "policy", "text"),
+    [
+        ("price", -1.0, {"cost": "price"}, "cost column 'price' must be a finite amount.*row"),
+        ("days", np.nan, {"start": START}, "tenure in 'days' must be finite.*row"),
+    ],
+)
+def test_columns_of_the_policy_are_checked_before_anything_is_learnt(
+    columns, tmp_path, monkeypatch, name, value, policy, text
+):
+    monkeypatch.setattr(bounded, "PARTITION", 1_000)
+    pay = np.where(np.arange(N) == N - 7, value, 1.0)
+    plan = plan_of(tmp_path, columns | {name: pay}, protected=["town", name], **policy)
+    steps: list[str] = []
+    with pytest.raises(InputError, match=f"{text} {N - 7}"):
+        run(plan, tmp_path / "out", progress=lambda what, *_: steps.append(what))
+    assert set(steps) <= {"sample", "checks"}
 
 
 @pytest.mark.parametrize(
