@@ -59,13 +59,15 @@ class Costs:
     probability: bool = True
     sending: tuple[float, ...] = ()
 
-    def amounts(self, table: pa.Table) -> Floats:
+    def amounts(self, table: pa.Table, first: int = 0) -> Floats:
         """Give what each offer costs each unit when it is paid.
 
         Parameters
         ----------
         table : pyarrow.Table, (n rows)
             The units' raw columns.
+        first : int, default 0
+            The number of the first row, for the error.
 
         Returns
         -------
@@ -94,12 +96,12 @@ class Costs:
                 f"cost column {self.column!r}",
                 "be a finite amount >= 0",
                 amount_text,
-                f"row {row}",
+                f"row {first + row}",
                 fix,
             )
         return amount * each[:, None]
 
-    def expected(self, effects: Effects, table: pa.Table) -> Floats:
+    def expected(self, effects: Effects, table: pa.Table, first: int = 0) -> Floats:
         """Give the expected cost of each candidate for each unit.
 
         Parameters
@@ -108,13 +110,15 @@ class Costs:
             Of the units, with the metric of payment among them.
         table : pyarrow.Table, (n rows)
             The units' raw columns.
+        first : int, default 0
+            The number of the first row, for the error.
 
         Returns
         -------
         array, (n, k)
             In money, >= 0.
         """
-        amount = np.broadcast_to(self.amounts(table), effects.values.shape[:2])
+        amount = np.broadcast_to(self.amounts(table, first), effects.values.shape[:2])
         if self.metric is None:
             return amount + self._sent()
         j = self._paid(effects.metrics)

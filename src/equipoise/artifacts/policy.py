@@ -55,7 +55,6 @@ from equipoise.core.eligibility import Eligibility
 from equipoise.core.errors import SnapshotError
 from equipoise.core.frames import to_arrow
 from equipoise.core.limits import Limit, within_limits
-from equipoise.core.log_checks import numbered_by
 from equipoise.core.policy import Policy
 from equipoise.core.snapshot import Snapshot, as_written, read_snapshot, write_snapshot
 from equipoise.core.space import cell_names, former_cell_names
@@ -515,9 +514,7 @@ class Scorer:
                 self.staying, self.memory, names, activity, rule.candidates, open_to, lacking,
                 rule.control,
             )  # fmt: skip
-        with numbered_by(start.__add__):
-            expected = self.costs.expected(effects, table)
-        return effects, expected, groups, past, open_to
+        return effects, self.costs.expected(effects, table, start), groups, past, open_to
 
     def open_to(self, table: pa.Table, groups: Mapping[str, Any], start: int = 0) -> Bools | None:
         """Tell which candidates are open to units, whatever their features.

@@ -162,7 +162,7 @@ class Arms:
             raise SpaceError(
                 "treatment",
                 f"be one of {list(self.labels)}",
-                repr(t[row]),
+                repr(_plain(t[row])),
                 f"row {row}",
                 self._cure(t[row]),
             )

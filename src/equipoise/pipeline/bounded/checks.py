@@ -34,7 +34,7 @@ from equipoise.core.eligible_checks import ELIGIBILITY
 from equipoise.core.errors import LogError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
-from equipoise.core.log_checks import check_counts, check_varies, numbered_by
+from equipoise.core.log_checks import check_counts, check_varies
 from equipoise.core.start import Start
 from equipoise.pipeline.bounded.blocks import row_weights, usual_weight
 from equipoise.pipeline.bounded.kept import Answer, Arrays, Kept, added
@@ -109,8 +109,7 @@ class Whole:
         first row.
         """
         if self.costs is not None:
-            with numbered_by(first.__add__):
-                self.costs.amounts(rows)
+            self.costs.amounts(rows, first)
         if self.start is not None:
             self.start.importance(rows[self.start.column], first)
 

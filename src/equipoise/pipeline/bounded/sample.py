@@ -148,10 +148,12 @@ def said_of(sample: Sample) -> Iterator[None]:
     try:
         yield
     except InputError as error:
+        if error.where:
+            raise
         here = f"the sample of {len(sample.rows):,} of {sample.total:,} rows"
-        fix = WHOLE if isinstance(error, FewGroups) else error.fix
-        parts = error.what, error.must, error.got, error.where or here, fix
-        raise type(error)(*parts) from error
+        fix = f"{error.fix}; or say a larger [run] learn_rows".removeprefix("; or ")
+        fix = WHOLE if isinstance(error, FewGroups) else fix
+        raise type(error)(error.what, error.must, error.got, here, fix) from error
 
 
 def named_columns(log: LogPlan, every: Sequence[str]) -> tuple[str, ...]:
