@@ -162,7 +162,7 @@ class Arms:
             raise SpaceError(
                 "treatment",
                 f"be one of {list(self.labels)}",
-                repr(_plain(t[row])),
+                repr(t[row]),
                 f"row {row}",
                 self._cure(t[row]),
             )
