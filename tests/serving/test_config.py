@@ -25,10 +25,20 @@ from equipoise.serving.config import config_of, read_config
         ('[serve]\npolicy = "a\\nb"', r"got 'a\nb'"),
         ("[serve.budget]", "serve.budget.total must be there; got no such key"),
         ("[serve.budget]\ntotal = '20_000'", "serve.budget.total must be a valid number"),
+        (
+            "[serve.budget]\ntotal = 1e-7",
+            "serve.budget.total must be greater than or equal to",
+        ),
+        ("[serve.budget]\ntotal = 1\nseconds = 1e300", "serve.budget.seconds must be less than"),
+        ("[serve.limits]\ndrain_seconds = 1e300", "serve.limits.drain_seconds must be less than"),
         ("[serve.log]\nkeep = '0d'", "serve.log.keep must be more than 0"),
         ("[serve.rewards.y]\nwindow = '0s'", "serve.rewards.y.window must be more than 0"),
         (
             "[serve.log]\nkeep = '7d'\n[serve.rewards.y]",
+            "serve.log.keep must be no less than any window; got 7d, serve.rewards.y.window 28d",
+        ),
+        (
+            "[serve.log]\nkeep = '7d'\n[serve.budget]\ntotal = 1.0\nclaimed = 'y'",
             "serve.log.keep must be no less than any window; got 7d, serve.rewards.y.window 28d",
         ),
     ],

@@ -16,7 +16,10 @@ from equipoise.core.durations import nanoseconds
 from equipoise.core.errors import InputError
 from equipoise.core.suggest import among
 
+LONGEST = 1e9  # seconds: thirty years
 Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(gt=0, le=LONGEST)]
+SecondsOrNone = Annotated[float, Field(ge=0, le=LONGEST)]
 
 
 class Strict(BaseModel):
@@ -63,10 +66,10 @@ class BudgetConfig(Strict):
         How many requests the period is expected to bring; needed for pacing.
     """
 
-    total: float = Field(gt=0)
+    total: float = Field(ge=1e-6)
     claimed: str | None = None
     pacing: Literal["off", "resolve", "pi", "price"] = "off"
-    seconds: float = Field(default=86_400.0, gt=0)
+    seconds: Seconds = 86_400.0
     requests: float = Field(default=0.0, ge=0)
 
 
@@ -90,7 +93,7 @@ class LogConfig(Strict):
 
     durability: Literal["process", "disk"] = "process"
     roll_bytes: int = Field(default=64 << 20, ge=4096)
-    roll_seconds: float = Field(default=600.0, gt=0)
+    roll_seconds: Seconds = 600.0
     keep: str = "90d"
     erase_within: str = "30d"
 
@@ -117,8 +120,8 @@ class LimitsConfig(Strict):
     batch: int = Field(default=10_000, gt=0)
     in_flight: int = Field(default=256, gt=0)
     rate: float = Field(default=0.0, ge=0)
-    read_seconds: float = Field(default=5.0, gt=0)
-    drain_seconds: float = Field(default=0.0, ge=0)
+    read_seconds: Seconds = 5.0
+    drain_seconds: SecondsOrNone = 0.0
 
 
 class StoreConfig(Strict):
@@ -133,7 +136,7 @@ class StoreConfig(Strict):
     """
 
     kind: Literal["local", "redis"] = "local"
-    deadline: float = Field(default=0.02, gt=0)
+    deadline: Seconds = 0.02
 
 
 class MonitorConfig(Strict):
@@ -160,10 +163,10 @@ class MonitorConfig(Strict):
     reference: int = Field(default=2_000, ge=200)
     block: int = Field(default=1_000, ge=100)
     false_alarms: float = Field(default=0.05, gt=0, lt=1)
-    days: float = Field(default=90.0, ge=1)
+    days: float = Field(default=90.0, ge=1, le=1e6)
     least_psi: float = Field(default=0.02, ge=0)
     delay: str = "1h"
-    every: float = Field(default=60.0, ge=0)
+    every: SecondsOrNone = 60.0
 
 
 class ServeConfig(Strict):
@@ -282,7 +285,9 @@ def config_of(plain: dict[str, Any], where: str = "") -> ServeConfig:
     nanoseconds(config.log.erase_within, "serve.log.erase_within")
     _length("serve.monitors.delay", config.monitors.delay, where)
     keep = _length("serve.log.keep", config.log.keep, where)
-    for name, own in config.rewards.items():
+    claimed = None if config.budget is None else config.budget.claimed
+    claim = {} if claimed is None else {claimed: RewardWindow()}  # its money waits in the log
+    for name, own in {**claim, **config.rewards}.items():
         key = f"serve.rewards.{name}.window"
         if _length(key, own.window, where) > keep:
             got, fix = f"{config.log.keep}, {key} {own.window}", "keep the log for longer"
