@@ -138,6 +138,19 @@ def test_where_money_is_weighed_the_worth_is_net_of_cost():
     assert net.counts == own.counts.tolist()
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"bounds": {"nope": 1.0}}, "bounds must name demands among"),
+        ({"weights": {"zz": 1.0}}, "weights must name metrics among"),
+        ({"bounds": {"budget": -0.2}}, "a plan must have demands that hold together"),
+    ],
+)
+def test_what_the_explorer_refuses_is_no_plan(state, asked, words):
+    with pytest.raises(InputError, match=words):
+        plan_of(state, ExploreRequest(**asked))
+
+
 def test_demands_of_groups_stay_in_the_plan():
     units = bound_units(600)
     state = ExplorerState("ab", units, units.explorer(), PLAN)

@@ -21,7 +21,7 @@ from equipoise.artifacts.explorer import ExplorerUnits, read_explorer
 from equipoise.artifacts.explorer_terms import answer_of, explorer_terms
 from equipoise.artifacts.plan_settings import policy_settings, with_settings
 from equipoise.artifacts.policy import PLAN_PART
-from equipoise.core.errors import InfeasibleError
+from equipoise.core.errors import InfeasibleError, InputError
 from equipoise.serving.explorer.units import units_file
 from equipoise.serving.snapshots.state import POLICY, SHOWN, State
 
@@ -247,7 +247,11 @@ def plan_of(state: ExplorerState, request: ExploreRequest) -> str:
     ------
     DataError
         Where the snapshot has no plan, or one in another form.
+    InputError
+        As `explore`, and where the demands cannot hold together.
     """
+    if infeasible := explore(state, request).infeasible:
+        raise InputError("a plan", "have demands that hold together", infeasible)
     weights, bounds = _asked(state, request)
     settings = policy_settings(state.units, state.explorer, weights, bounds)
     return HEAD.format(id=state.snapshot[:SHOWN]) + with_settings(state.plan, settings)
