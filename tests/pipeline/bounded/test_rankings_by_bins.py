@@ -123,8 +123,9 @@ def test_what_parts_differ_by_widens_every_figure(world, p):
         add_ranked(of_both[-1], bins, own, effects, opens, one, draw)
         gains.append(binned_gains(bins, own, effects, opens, one)[0] / N)
     least, most = (ranked(own, bins, p, 0.95) for own in of_both)
-    for weight, capped in ((1.0, False), (1e6, True)):
-        gaps = RankedGaps(weight * (gains[1] - gains[0])[None], 0.5, of_both[0])
+    gap = (gains[1] - gains[0])[None]
+    for of_pairs, capped in ((gap, False), (1e6 * gap, True), (gap[:0], True)):
+        gaps = RankedGaps(of_pairs, 0.5, of_both[0])
         narrow, wide = (ranked(of_both[0], bins, p, 0.95, one) for one in (None, gaps))
         top = narrow.bins[0].cumsum() < N / 10
         figures = {

@@ -165,8 +165,12 @@ class Gaps:
         """The covariance of the means of gains in pieces of bins, (p, p), at most so large in all
         together.
         """
-        pieces = np.add.reduceat(self.of_pairs, starts, axis=1)
-        covariance = pieces.T @ pieces / (2 * self.parts * max(len(pieces), 1))
+        of_bins = self.of_pairs / np.sqrt(2 * self.parts * max(len(self.of_pairs), 1))
+        if not len(of_bins):  # the sample's own
+            of_bins = self.sample.gained - self.sample.tau * self.sample.weight
+            of_bins = of_bins / self.sample.total
+        pieces = np.add.reduceat(of_bins, starts, axis=1)
+        covariance = pieces.T @ pieces
         whole = float(covariance.sum())
         covariance *= min(1.0, most / whole) if whole > 0 else 1.0
         return np.asarray(covariance)
