@@ -15,6 +15,7 @@ from typing import Any
 
 MINUS, MISSING, GLUE = "\u2212", "\u2013", "\u00a0"  # GLUE keeps a number and its unit on one line
 MOST_DECIMALS = 6
+LARGE, SMALL, NOISE = 1e15, 0.5e-6, 1e-12  # outside these a number is written as 1.43e+29
 
 
 def real(x: Any) -> float:
@@ -36,17 +37,22 @@ def decimals(spread: float, significant: int = 2) -> int:
 
 
 def number(x: Any, digits: int | None = None, plus: bool = False) -> str:
-    """A number with thousands separators; up to three significant digits unless told; ``plus``
-    writes the sign always.
+    """A number with thousands separators; up to three significant digits unless told, and where it
+    is very large, or small beside no larger one; ``plus`` writes the sign always.
 
     Examples
     --------
     >>> number(64000), number(0.01234), number(0.042), number(2.5, 2, plus=True), number(None)
     ('64,000', '0.0123', '0.042', '+2.50', '–')
+    >>> number(1.4339e29), number(4e-10), number(2e-9, 6), number(2e-9, 2), number(5e-17)
+    ('1.43e+29', '4e−10', '2e−09', '0.00', '0')
     """
     value = real(x)
     if not math.isfinite(value):
         return {math.inf: "\u221e", -math.inf: MINUS + "\u221e"}.get(value, MISSING)
+    size, least = abs(value), NOISE if digits is None else 0.0
+    if size >= LARGE or (digits in (None, MOST_DECIMALS) and least < size < SMALL):
+        return (f"{value:+.3g}" if plus else f"{value:.3g}").replace("-", MINUS)
     places = digits if digits is not None else 0 if value == round(value) else decimals(value, 3)
     text = f"{value:+,.{places}f}" if plus else f"{value:,.{places}f}"
     if digits is None and "." in text:
