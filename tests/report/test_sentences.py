@@ -85,6 +85,9 @@ def test_a_demand_that_is_surely_broken_is_no_do_it(findings):
     findings["rivals"][0]["values"]["conversion"] = [0.05, 0.02, 0.08]
     findings["rivals"][0]["spend"] = [0.6, 0.5, 0.7]  # the budget is .4
     assert headline(findings)[0] == "Do not: on held-out rows the policy surely breaks the budget."
+    findings["policy"]["weighing"] = 1.5  # the budget counts rows, the cost their weights
+    assert headline(findings)[0].startswith("Do it")
+    assert "By the weights of the rows the policy costs 0.6" in " ".join(risks(findings))
     findings["rivals"][0]["spend"] = [0.5, 0.3, 0.7]
     assert headline(findings)[0].startswith("Do it")
     row = findings["policy"]["demands"][0]

@@ -53,7 +53,7 @@ from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.design_checks import curvature_check, with_arms
 from equipoise.pipeline.study.groups import enough_groups
 from equipoise.pipeline.study.overlap import rows_behind
-from equipoise.pipeline.study.policy import Solved, carried, solve_folds
+from equipoise.pipeline.study.policy import Solved, carried, solve_folds, weighing
 from equipoise.pipeline.study.population import Population
 from equipoise.pipeline.study.rules import ReadableRule, readable_rule
 from equipoise.pipeline.study.shipping import ship, staying_of
@@ -272,6 +272,7 @@ def chosen_policy(study: Study, solved: Solved) -> Chosen:
             log, study.judge, policy, task.expected, audited, task.start, solved.swaps
         ),
         "profile": profile(log, policy),
+        **weighing(task, solved.choice, log.weight),  # type: ignore[typeddict-item]
     }
     objective = study.judge.objective(policy, task.weights, solved.swaps)
     if objective is not None:

@@ -206,9 +206,12 @@ class Steered(TypedDict, total=False):
     """What a plan may ask of a policy.  objective: the weighted sum, where it has several metrics
     and is no money.  start: of `core.start.Start`, with "rows": the people in
     theirs.  own_models: of groups with models of their own, "column", "group", "rows", and under
-    "own" and "shared" what they get by each: "treated", "amount", "spend", "values".
+    "own" and "shared" what they get by each: "treated", "amount", "spend", "values".  weighing: of
+    a log of weights what the offers are expected to cost by these, in parts of what they cost row
+    by row, as the budget counts them.
     """
 
+    weighing: float
     objective: Interval
     start: dict[str, Any]
     own_models: list[dict[str, Any]]

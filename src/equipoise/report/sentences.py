@@ -106,11 +106,16 @@ def _assumptions(findings: Findings) -> list[str]:
 
 def _overspent(findings: Findings) -> list[str]:
     """The cost is an outcome too: on held-out rows it may come out above the plan."""
-    cost = findings["rivals"][0]["spend"]
+    cost, weighing = findings["rivals"][0]["spend"], findings["policy"].get("weighing", 1.0)
     bounds = [row["bound"] for row in findings["policy"]["demands"] if row["kind"] == "budget"]
     if not bounds or cost[1] <= bounds[0]:
         return []
     measured, bound = amount(cost[0]), amount(bounds[0])
+    if cost[1] <= bounds[0] * weighing:
+        return [
+            f"By the weights of the rows the policy costs {measured} {findings['currency']} per"
+            f" head; the budget of {bound} holds row by row, whatever they weigh."
+        ]
     return [
         f"The cost measured on held-out rows, {measured} {findings['currency']} per head, is above"
         f" the budget of {bound}."

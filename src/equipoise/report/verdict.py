@@ -127,13 +127,17 @@ def unweighed(findings: Mapping[str, Any]) -> list[str]:
 
 
 def broken(findings: Mapping[str, Any]) -> list[DemandRow]:
-    """The demands on metrics and on the budget that held-out rows say are surely not kept."""
+    """The demands on metrics and on the budget that held-out rows say are surely not kept; the
+    budget counts rows, so the cost by weights is held against it by weights, too.
+    """
     chosen, rows = findings["rivals"][0], []
+    weighing = findings["policy"].get("weighing", 1.0)
     for row in findings["policy"]["demands"]:
         if row["metric"] is None and row["kind"] != "budget":
             continue
         _, low, high = chosen["spend"] if row["metric"] is None else chosen["values"][row["metric"]]
-        over, under = real(low) > row["bound"], real(high) < row["bound"]
+        bound = row["bound"] * (weighing if row["metric"] is None else 1.0)
+        over, under = real(low) > bound, real(high) < bound
         if under if row["rule"] == "at least" else over:
             rows.append(row)
     return rows

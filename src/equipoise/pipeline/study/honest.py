@@ -49,6 +49,7 @@ from equipoise.pipeline.study.policy import (
     check_policy,
     make_policy_task,
     solve_folds,
+    weighing,
 )
 from equipoise.pipeline.study.propensity import (
     design_in_python,
@@ -402,6 +403,7 @@ def _verdict(
     treated = float((solved.choice >= 0).mean())
     chosen = {"values": value[0], "spend": value[1], "treated": treated}
     policy: dict[str, Any] = {"weights": task.weights, "demands": solved.rows}
+    policy |= weighing(task, solved.choice, judge.weight)
     objective = judge.objective(shares, task.weights, solved.swaps)
     findings: dict[str, Any] = {
         "rivals": [chosen],

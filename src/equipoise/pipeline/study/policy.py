@@ -437,6 +437,20 @@ def _leaves_nobody(part: Solved) -> bool:
     )
 
 
+def weighing(task: PolicyTask, choice: Ints, weight: Floats | None) -> dict[str, float]:
+    """What choices are expected to cost by the weights of rows, in parts of what they cost row by
+    row; nothing where there are no weights, or no costs.
+    """
+    place = np.maximum(choice, 0)[:, None]
+    each = np.take_along_axis(
+        np.broadcast_to(task.expected, task.effects.values.shape[:2]), place, 1
+    )
+    cost = np.where(choice >= 0, each[:, 0], 0.0)
+    if weight is None or not cost.any():
+        return {}
+    return {"weighing": float(np.average(cost, weights=weight) / cost.mean())}
+
+
 def carried(task: PolicyTask, level: float = 0.95) -> Interval | None:
     """Spend per head of units that did not set the prices, [mean, low, high]; None without a
     budget.
