@@ -434,13 +434,12 @@ def _policy(findings: Findings, judgement: Judgement) -> dict[str, Any]:
         "groups": groups_of(judgement),
         "profile": profile_of(features, judgement.sums["profile"], judged.centre),
     }
-    row_by_row, weighs = judgement.expected[1], judged.log.roles.weight or judged.crowd.rule
+    cost = judgement.means.means(judgement.values[:, :, judged.layout.expected, None])[0].interval
+    weighs, row_by_row = judged.log.roles.weight or judged.crowd.rule, judgement.expected[1]
     if weighs and row_by_row > 0:
-        total, cost = judgement.values[:, :, [0, judged.layout.expected]].sum(axis=(0, 1))
-        facts["weighing"] = float(cost / total / row_by_row)
+        facts["weighing"] = cost[0] / row_by_row
     if findings["policy"]["carried"] is not None:
-        cost = judgement.values[:, :, judged.layout.expected, None]
-        facts["carried"] = judgement.means.means(cost)[0].interval
+        facts["carried"] = cost
     if (start := findings["policy"].get("start")) is not None:
         new = judgement.sums[f"group_counts_{len(judged.audited) - 1}"][0, : judgement.cells]
         facts["start"] = {**start, "rows": start["rows"] + int(new.sum())}
