@@ -151,7 +151,8 @@ def said_of(sample: Sample) -> Iterator[None]:
         if error.where:
             raise
         here = f"the sample of {len(sample.rows):,} of {sample.total:,} rows"
-        fix = f"{error.fix}; or say a larger [run] learn_rows".removeprefix("; or ")
+        few = "vary" in error.must or "at least" in error.must  # rows, of which others may be
+        fix = f"{error.fix}; or say a larger [run] learn_rows" if few else error.fix
         fix = WHOLE if isinstance(error, FewGroups) else fix
         raise type(error)(error.what, error.must, error.got, here, fix) from error
 
