@@ -184,3 +184,13 @@ def test_an_address_without_files_is_told(tmp_path):
     for place in ("empty", "nothing"):
         with pytest.raises(DataError, match="hold a file that ends in|a file must exist"):
             read_log((tmp_path / place).as_uri(), **ROLES)
+
+
+def test_keys_of_text_beside_whole_numbers_are_whole_numbers(tmp_path):
+    pq.write_table(pa.table({"user": [1, 2], "zip": ["01", "02"]}), tmp_path / "0.parquet")
+    (tmp_path / "1.csv").write_text("user,zip\n3,03\n4,04\n")
+    types = {"user": pa.string(), "zip": pa.string()}
+    want = {"user": [1, 2, 3, 4], "zip": ["01", "02", "03", "04"]}
+    assert read_source(tmp_path, types=types).to_pydict() == want
+    batches = list(read_source_batches(tmp_path, types=types))
+    assert pa.Table.from_batches(batches).to_pydict() == want

@@ -216,14 +216,21 @@ def in_types(rows: Rows, schema: pa.Schema, file: Stored) -> Rows:
 def _types_of_text(
     files: Sequence[Stored], wanted: Sequence[str], types: Mapping[str, pa.DataType] | None
 ) -> Mapping[str, pa.DataType] | None:
-    """What files of text are read as beside files of Parquet: as these have it."""
+    """What files of text are read as beside files of Parquet: as these have it; what is asked for
+    goes before, but for keys as text where these have whole numbers.
+    """
     kinds = {file.ending in PARQUET for file in files}
     if kinds != {True, False}:
         return types
     schema = schema_of(next(file for file in files if file.ending in PARQUET)) or pa.schema([])
     own = {name: schema.field(name).type for name in wanted if name in schema.names}
     plain = {name: kind for name, kind in own.items() if _is_read_from_text(kind)}
-    return {**plain, **(types or {})}
+    asked = {
+        name: kind
+        for name, kind in (types or {}).items()
+        if kind != pa.string() or not pa.types.is_integer(plain.get(name, kind))
+    }
+    return {**plain, **asked}
 
 
 def _is_read_from_text(kind: pa.DataType) -> bool:
