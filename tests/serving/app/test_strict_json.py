@@ -96,7 +96,7 @@ def test_many_keys_and_deep_ones():
         (b"[" * 100_000, 422, "be object; got array"),
         (b'\xef\xbb\xbf{"unit":"a"}', 400, "got a byte order mark before it"),
         ('{"unit":"a"}'.encode("utf-16"), 400, "got UTF-16"),
-        (gzip.compress(b'{"unit":"a"}'), 400, "got gzip"),
+        (gzip.compress(b'{"unit":"a"}', mtime=0), 400, "got gzip"),
         (b'{"unit":"\\ud83d"}', 400, "got half of a surrogate pair"),
         (b'{"unit":"\\ud83d\\ude00",}', 400, "trailing comma"),
         (b'{"unit":"\\\\ud83d",}', 400, "trailing comma"),
