@@ -118,6 +118,13 @@ def test_units_that_cannot_be_known(shipped, tmp_path):
     assert os.listdir(tmp_path / "s" / "snapshots") == []
 
 
+def test_a_log_s_folder_is_no_state_folder(shipped, tmp_path):
+    pq.write_table(shipped.table, tmp_path / "part.parquet")
+    with pytest.raises(InputError, match=r"be the service's own; got one that holds 'part.parq"):
+        build_snapshot(tmp_path, shipped.folder)
+    assert os.listdir(tmp_path) == ["part.parquet"]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

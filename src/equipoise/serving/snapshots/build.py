@@ -90,11 +90,13 @@ def build_snapshot(
     Raises
     ------
     InputError
-        Where the policy cannot be served, or a unit lacks its id or occurs twice.
+        Where the policy cannot be served, a unit lacks its id or occurs twice, or ``state`` is a
+        folder of data.
     SnapshotError
         Where the policy is not as it was written.
     """
     place = State(Path(state))
+    place.check()
     policy = policy_folder(Path(source))
     scorer = read_scorer(policy)
     _must_be_served(scorer, str(policy))

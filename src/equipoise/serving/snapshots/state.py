@@ -18,6 +18,7 @@ from pathlib import Path
 
 from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import MANIFEST, sync
+from equipoise.data.stores import ENDS
 
 LIVE, CANDIDATE = "live", "candidate"
 CHANNELS = (LIVE, CANDIDATE)
@@ -84,6 +85,21 @@ class State:
     def log(self) -> Path:
         """Of the decision log."""
         return self.path / "log"
+
+    def check(self) -> None:
+        """Refuse a folder of data, which nobody could read as such with a service's files in it.
+
+        Raises
+        ------
+        InputError
+            Where files of rows lie in a folder that holds no snapshots yet.
+        """
+        if self.snapshots.is_dir() or not self.path.is_dir():
+            return
+        data = sorted(one.name for one in self.path.iterdir() if one.name.lower().endswith(ENDS))
+        if data:
+            must, got = "be the service's own", f"one that holds {data[0]!r}"
+            raise InputError("a state folder", must, got, str(self.path), "name a new folder")
 
     def snapshot(self, id: str) -> Path:
         """Of one snapshot."""
