@@ -21,7 +21,6 @@ from equipoise.artifacts.explorer import EXPLORER
 from equipoise.artifacts.kinds import read_artifact
 from equipoise.core.errors import PlanError
 from equipoise.core.parallel import worked_by
-from equipoise.core.places import expanded
 from equipoise.core.progress import Progress, silent
 from equipoise.core.registry import Registry
 from equipoise.pipeline import run_folder as files
@@ -119,8 +118,7 @@ def _run(
             findings = job.run(checked, place, progress, command, **shared)
             outputs = outputs_of(place)
         return RunFindings(findings, job.values(findings), job.render, lambda: outputs)
-    place = expanded(out)
-    files.check_out(place)
+    place = files.out_place(out)
     if checked.log is not None and checked.log.path is not None:
         files.check_outside(place, places(checked))
     findings = job.run(checked, place, progress, command, **shared)

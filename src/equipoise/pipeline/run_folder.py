@@ -48,6 +48,17 @@ TABLES = {EFFECTS, ASSIGNMENTS, MIXES, SCORES, BASE_SCORES, EXPLORER}
 OURS = {REPORT, *TABLES, METRICS, POLICY, TIMES, RULES}
 
 
+def out_place(out: Path | str) -> Path:
+    """The place of a run folder, without ``~``; `check_out` of it."""
+    try:
+        place = Path(out).expanduser()
+    except RuntimeError as error:
+        must, fix = "be a home on this machine", "write the whole path"
+        raise InputError("~ in the run folder", must, str(out), fix=fix) from error
+    check_out(place)
+    return place
+
+
 def check_out(out: Path) -> None:
     """Refuse a place that cannot be written to, or that is neither free, nor empty, nor a run's
     folder.

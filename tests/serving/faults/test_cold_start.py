@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from typing import Any
 
 import pytest
 from serving.conftest import QUIET, start
@@ -73,7 +74,12 @@ def test_no_decision_compiles_a_kernel(http, shipped):
     ]
     asked = [{"unit": f"new {n}", "features": one} for n, one in enumerate(features)]
     asked += [{"unit": row["user"], "previous": "1", "cost": [0.5]} for row in rows]
-    own = {"effects": [[0.4]], "weights": {"y": 2.0}, "features": {"shop": "000"}}
+    own: dict[str, Any] = {
+        "effects": [[0.4]],
+        "cost": [0.5],
+        "weights": {"y": 2.0},
+        "features": {"shop": "000"},
+    }
     asked += [{"unit": f"own {n}", **own} for n in range(3)]
     for one in asked[:3] + asked[-3:]:
         assert http.post("/decide", json=one).status_code == 200
