@@ -193,3 +193,5 @@ def test_a_full_disk_ends_in_control_and_comes_back(container, disk, http, shipp
     assert not {answer["decision"] for answer in refused} & set(ids)
     offers = sum(entry.record.amount for entry in made) / 1e6
     until(lambda: sum(money(http)[name] for name in ("reserved", "spent")) == offers)
+    http.post("/admin/publish", json={"snapshot": live})  # for whichever test is next
+    until(lambda: http.get("/policy").json()["snapshot"] == live)
