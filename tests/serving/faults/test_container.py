@@ -195,3 +195,4 @@ def test_a_full_disk_ends_in_control_and_comes_back(container, disk, http, shipp
     until(lambda: sum(money(http)[name] for name in ("reserved", "spent")) == offers)
     http.post("/admin/publish", json={"snapshot": live})  # for whichever test is next
     until(lambda: http.get("/policy").json()["snapshot"] == live)
+    container.err.clear()
