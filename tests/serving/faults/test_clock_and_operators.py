@@ -64,7 +64,7 @@ def test_a_clock_that_is_set_back(http, clock):
         lines = http.get("/metrics").text.splitlines()
         return next(float(one.split()[1]) for one in lines if one.startswith(BACK))
 
-    until(lambda: told() == pytest.approx(3 * 3600, abs=60))
+    until(lambda: told() > 3 * 3600 - 60)  # another test may have set it back by more
 
 
 @pytest.fixture(scope="module")
