@@ -23,6 +23,7 @@ from fixtures.served import (
 from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.staying import Staying
 from equipoise.core.errors import InputError
+from equipoise.core.policy import Policy
 from equipoise.serving.config import BudgetConfig, RewardWindow, ServeConfig, StoreConfig
 from equipoise.serving.engine import operator
 from equipoise.serving.engine.history import decision_status, forget_unit, unit_history
@@ -267,6 +268,21 @@ def test_what_the_books_say_is_what_the_log_says(tmp_path):
     assert differences(book, logged_money(entry.record for entry in entries)) == []
     world.close()
     ledger.close()
+
+
+@pytest.mark.parametrize("left", [None, 5.0])
+def test_own_effects_come_with_what_they_cost_where_a_budget_counts_it(tmp_path, left):
+    """No offer is free because a request did not say what it costs."""
+    free = Policy(("small", "large"), "none", ("sales", "visits"), (1.0, 0.0))
+    world = World(tmp_path, live=ServedSnapshot(policy=free), budget=left and Purse(left))
+    effects = [[0.0, 0.0], [9.0, 0.0]]
+    assert world.decide("dan", effects=effects, cost=[1.0, 2.0]).candidate == "large"
+    if left is None:
+        assert world.decide("dan", effects=effects).candidate == "large"
+    else:
+        with pytest.raises(InputError, match="cost must be sent with effects: the service keeps"):
+            world.decide("dan", effects=effects)
+    world.close()
 
 
 def test_without_claims_the_expected_cost_is_spent_at_once(tmp_path):
